@@ -1,0 +1,35 @@
+/*
+ * log: what the daemon tells its operator. Only program code (worker, sender, master) logs;
+ * lower layers return errors. errno is kept by every call.
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stdarg.h>
+#include <stdnoreturn.h>
+
+enum log_destination {
+    LOG_TO_STDERR, /* "<time> [LEVEL] process: text" on stderr */
+    LOG_TO_SYSLOG, /* syslog(3), facility daemon */
+};
+
+/* Sets where to and from which level on (LOG_ERR … LOG_DEBUG of <syslog.h>) messages go.
+ * Before the first call: to stderr, from LOG_INFO on. */
+void log_init(enum log_destination destination, int level);
+
+/* Names this process ("master", "worker", …) in every later message. Borrows the string. */
+void log_set_process(const char *process);
+
+/* LOG_WARNING with strerror(errno) behind the text; log_warnx without. */
+void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_warnx(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* LOG_ERR, then exit(status). Status 78 (EX_CONFIG of <sysexits.h>) means "do not restart, an
+ * operator must act"; any other "restart". fatal adds strerror(errno), fatalx does not. */
+noreturn void fatal(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+noreturn void fatalx(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

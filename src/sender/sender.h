@@ -1,0 +1,33 @@
+/*
+ * sender: the process that alone talks to carbon. Frames from the pipe in, delivered batches out.
+ */
+#ifndef SENDER_SENDER_H
+#define SENDER_SENDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "metric/dialect.h"
+
+struct sender_opts {
+    int pipe_fd;      /* read end, O_DIRECT, non-blocking; EOF means the daemon is stopping */
+    int ask_fd;       /* one byte written here asks for carbon's addresses */
+    int addresses_fd; /* they arrive here, one packet a time: struct resolved */
+
+    struct dialect dialect;
+    bool deliver; /* false with TRANSPORT=none: every batch counts as delivered */
+    const char *destination; /* "localhost:2003", for the log */
+    size_t queue_memory;
+    uint32_t connect_timeout_ms;
+    uint32_t send_timeout_ms; /* without any progress */
+    bool self_stats;
+    bool print_flushes;  /* --debug */
+    uint32_t n_restarts; /* of this process, since the master started */
+};
+
+/* The process's whole life, from a fresh fork on: returns its exit status, 0 when the pipe ended
+ * and everything was delivered or the time for that was over. Borrows opts. */
+int sender_main(const struct sender_opts *opts);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * worker: the process that alone touches untrusted bytes. Datagrams in, points into the pipe. It
+ * has the listening sockets and the pipe's write end, opens nothing and talks to nobody.
+ */
+#ifndef WORKER_WORKER_H
+#define WORKER_WORKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "metric/dialect.h"
+#include "metric/name.h"
+
+#define WORKER_SOCKETS_MAX 16
+
+struct worker_opts {
+    int sockets[WORKER_SOCKETS_MAX]; /* bound UDP sockets, non-blocking */
+    size_t n_sockets;
+    int pipe_fd; /* write end, O_DIRECT, non-blocking */
+
+    uint64_t flush_ms;
+    bool flush_align; /* timestamps are multiples of flush_ms */
+    struct dialect dialect;
+    struct name_limits names;
+    size_t memory_limit;
+    uint32_t max_metrics;
+    uint64_t expire_ms; /* 0: never */
+    bool self_stats;
+    uint32_t n_restarts; /* of this process, since the master started */
+};
+
+/* The process's whole life, from a fresh fork on: returns its exit status, 0 when it was asked to
+ * stop (SIGTERM or SIGINT) and has flushed. Borrows opts. */
+int worker_main(const struct worker_opts *opts);
+
+#endif

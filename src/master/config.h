@@ -1,0 +1,64 @@
+/*
+ * config: every setting, from the command line, the file, the dialect and the defaults, in that
+ * order, checked, and handed out as each process's own options. The sole user of libconfuse.
+ */
+#ifndef MASTER_CONFIG_H
+#define MASTER_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "master/args.h"
+#include "sender/sender.h"
+#include "worker/worker.h"
+
+#define CONFIG_DEFAULT_FILE "/etc/default/pystatsd"
+#define CONFIG_TEXT_MAX     512
+#define CONFIG_KEYS_MAX     96
+
+/* Where a setting's value came from. */
+enum config_origin { ORIGIN_DEFAULT, ORIGIN_DIALECT, ORIGIN_FILE, ORIGIN_FLAG };
+
+/* One effective setting as text, for --check-config and to tell what a reload changed. */
+struct config_entry {
+    const char *key;
+    char value[CONFIG_TEXT_MAX]; /* as it could stand in the file, without quotes */
+    enum config_origin origin;
+    char where[64]; /* "FILE:LINE" of ORIGIN_FILE (cut on the left), the flag of ORIGIN_FLAG */
+};
+
+/* What the master itself needs. */
+struct master_opts {
+    char listen_address[CONFIG_TEXT_MAX]; /* "": all */
+    uint16_t listen_port;                 /* 0: no UDP */
+    uint64_t receive_buffer;
+    char graphite_host[CONFIG_TEXT_MAX];
+    uint16_t graphite_port;
+    char user[64], group[64]; /* group "": the user's */
+    char pidfile[CONFIG_TEXT_MAX];
+};
+
+struct config {
+    struct master_opts master;
+    struct worker_opts worker; /* but for its descriptors and n_restarts */
+    struct sender_opts sender; /* the same */
+    char destination[CONFIG_TEXT_MAX + 8]; /* sender.destination borrows it */
+    bool log_to_syslog;
+    int log_level; /* LOG_ERR … LOG_DEBUG */
+    struct config_entry entries[CONFIG_KEYS_MAX];
+    size_t n_entries;
+};
+
+/* Reads and checks everything into *out. Returns 0, or -1 with one line in error that says what is
+ * wrong, where (file:line or flag) and what was expected; *out is then unusable. Lines that an
+ * operator should know of but that stop nothing (an unknown key, with the nearest known one) are
+ * appended to warnings, each with a newline. out points into itself: never copy it by assignment. */
+int config_load(const struct args *args, struct config *out, struct buf *error,
+                struct buf *warnings);
+
+/* Prints every effective setting as KEY="value", with its origin as a comment on the line above. */
+void config_print(const struct config *config, FILE *stream);
+
+#endif

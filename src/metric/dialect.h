@@ -14,11 +14,12 @@
 #define DIALECT_PREFIX_MAX      256
 #define DIALECT_PERCENTILES_MAX 16
 /* "upper_99_9" and whatever a percentile of 17 digits makes. */
-#define DIALECT_SUFFIX_MAX      48
+#define DIALECT_SUFFIX_MAX 48
 
 struct dialect {
-    char prefix[METRIC_TYPE_COUNT + 1][DIALECT_PREFIX_MAX]; /* by record source, without final dot */
-    char global_prefix[DIALECT_PREFIX_MAX];                 /* the same; "" for none */
+    char prefix[METRIC_TYPE_COUNT + 1]
+               [DIALECT_PREFIX_MAX];        /* by record source, without final dot */
+    char global_prefix[DIALECT_PREFIX_MAX]; /* the same; "" for none */
     char global_suffix[DIALECT_PREFIX_MAX];
     double percentile[DIALECT_PERCENTILES_MAX]; /* in [-100, 100] */
     size_t n_percentiles;

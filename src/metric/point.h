@@ -4,9 +4,8 @@
  * A record is one name with all the statistics that a flush has of it. Encoded, without padding, in
  * the machine's byte order:
  *
- *   u8 source · u8 n_points · u16 name_len · n_points × { u8 statistic · u8 index · f64 value } · name
- *
- * A record that would exceed a frame is cut into several under the same name.
+ *   u8 source · u8 n_points · u16 name_len · n_points × { u8 statistic · u8 index · f64 value } ·
+ * name
  */
 #ifndef METRIC_POINT_H
 #define METRIC_POINT_H
@@ -25,7 +24,7 @@ enum statistic {
     STATISTIC_MEAN,
     STATISTIC_UPPER,
     STATISTIC_UPPER_PCT, /* index: which of the configured percentiles */
-    STATISTIC_COUNT_,
+    STATISTIC_KINDS,
 };
 
 /* The source of a record: a metric_type, or this for the daemon's own statistics. */
@@ -40,6 +39,10 @@ struct point {
 #define RECORD_POINTS_MAX 32
 #define RECORD_HEADER_LEN 4
 #define RECORD_POINT_LEN  10
+/* With the longest name a record still fits in one frame of the pipe. */
+#define RECORD_NAME_MAX 1024
+#define RECORD_ENCODED_MAX \
+    (RECORD_HEADER_LEN + RECORD_POINTS_MAX * RECORD_POINT_LEN + RECORD_NAME_MAX)
 
 struct record {
     uint8_t source;
@@ -51,9 +54,6 @@ struct record {
 
 /* Adds a point. The record must have room. */
 void record_add(struct record *record, enum statistic statistic, unsigned index, double value);
-
-/* Bytes that the record takes when encoded. */
-size_t record_encoded_len(const struct record *record);
 
 /* Appends the encoded record, or nothing and returns -1 where buf is full. */
 int record_encode(const struct record *record, struct buf *buf);

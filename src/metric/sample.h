@@ -23,8 +23,8 @@ struct sample {
     enum metric_type type;
     const char *name;
     size_t name_len;
-    double value; /* of counter, gauge, timer */
-    double rate;  /* in (0, 1]; 1 where the line names none */
+    double value;       /* of counter, gauge, timer */
+    double rate;        /* in (0, 1]; 1 where the line names none */
     const char *member; /* of a set */
     size_t member_len;
 };

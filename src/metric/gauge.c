@@ -1,0 +1,16 @@
+/*
+ * gauge: see gauge.h.
+ */
+#include "metric/gauge.h"
+
+void
+gauge_set(struct gauge *gauge, const struct sample *sample)
+{
+    gauge->value = sample->value;
+}
+
+void
+gauge_points(const struct gauge *gauge, struct record *record)
+{
+    record_add(record, STATISTIC_VALUE, 0, gauge->value);
+}

@@ -1,0 +1,145 @@
+# make, make run, make test; `make help` names the rest.
+#
+# Variants, each in a directory of its own, also combined: DEBUG=1, WERROR=1,
+# SANITIZE=address,undefined. V=1 shows the commands. CC, CFLAGS, CPPFLAGS, LDFLAGS, PREFIX and
+# DESTDIR mean what they always do.
+
+VERSION := $(shell sed -n '1s/^[^(]*(\([^)]*\)).*/\1/p' debian/changelog)
+PREFIX ?= /usr/local
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+PKG_CONFIG ?= pkg-config
+LIBRARIES := libconfuse libsystemd libbsd
+
+B := build$(if $(DEBUG),-debug)$(if $(WERROR),-werror)$(if $(SANITIZE),-sanitize)
+
+ifdef DEBUG
+CFLAGS ?= -O0 -g3
+else ifdef SANITIZE
+CFLAGS ?= -O1 -g -fno-omit-frame-pointer
+else
+CFLAGS ?= -O2 -g
+endif
+
+WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes \
+	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wformat=2 -Wundef -Wconversion \
+	$(if $(WERROR),-Werror)
+FORTIFY := $(if $(DEBUG)$(SANITIZE)$(filter -O0,$(CFLAGS)),,-D_FORTIFY_SOURCE=2)
+SANITIZERS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all)
+
+# Asked only when a recipe needs them, and once: `make deps` may have to install pkg-config first.
+once = $(eval $(1) := $(shell $(2)))$($(1))
+LIB_CFLAGS = $(call once,LIB_CFLAGS,$(PKG_CONFIG) --cflags $(LIBRARIES))
+LIB_LIBS = $(call once,LIB_LIBS,$(PKG_CONFIG) --libs $(LIBRARIES))
+CHECK_CFLAGS = $(call once,CHECK_CFLAGS,$(PKG_CONFIG) --cflags check)
+CHECK_LIBS = $(call once,CHECK_LIBS,$(PKG_CONFIG) --libs check)
+
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -Isrc -DPYSTATSD_VERSION='"$(VERSION)"' $(WARNINGS) \
+	-fstack-protector-strong $(FORTIFY) -fPIE $(SANITIZERS) $(LIB_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SANITIZERS) $(CFLAGS) $(LDFLAGS)
+
+FOLDERS := base metric pipe worker sender master
+SOURCES := $(sort $(wildcard $(FOLDERS:%=src/%/*.c)))
+UNITS := $(sort $(wildcard $(FOLDERS:%=tests/unit/%/check_*.c)))
+CORE := $(patsubst %.c,$(B)/%.o,$(filter-out src/master/main.c,$(SOURCES)))
+MAIN := $(B)/src/master/main.o
+CHECKS := $(UNITS:%.c=$(B)/%)
+SERVER := $(B)/pystatsd-server
+
+Q := $(if $(V),,@)
+say = $(if $(V),:,printf '  %-7s %s\n') $(1) $(2)
+
+all: $(SERVER)
+
+# A goal that starts with `deps` has them in place before the first command that needs them.
+ifneq ($(filter deps run test lint,$(MAKECMDGOALS)),)
+$(B)/flags: | deps
+endif
+
+# Written anew only where the flags have changed, and then everything is built again.
+$(B)/flags: FORCE
+	@$(PKG_CONFIG) --exists $(LIBRARIES) || \
+		{ echo "missing: one of $(LIBRARIES); \`make deps\` installs them" >&2; exit 1; }
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(CC) $(subst ','\'',$(ALL_CFLAGS)) $(ALL_LDFLAGS)' | cmp -s - $@ || \
+		printf '%s\n' '$(CC) $(subst ','\'',$(ALL_CFLAGS)) $(ALL_LDFLAGS)' >$@
+
+$(B)/src/%.o: src/%.c $(B)/flags
+	@mkdir -p $(@D)
+	@$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/tests/%.o: tests/%.c $(B)/flags
+	@mkdir -p $(@D)
+	@$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(CHECK_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/libcore.a: $(CORE)
+	@$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(SERVER): $(MAIN) $(B)/libcore.a
+	@$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS)
+
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libcore.a
+	@$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIB_LIBS)
+
+deps:
+	@sh debian/deps
+
+run: deps $(SERVER)
+	@echo 'Send it a metric from another terminal:'
+	@echo
+	@echo "    bash -c \"printf 'hello:1|c' >/dev/udp/127.0.0.1/8125\""
+	@echo
+	@exec $(SERVER) --debug --config etc/default/pystatsd
+
+test: deps $(SERVER) $(CHECKS)
+	@tests/run $(B)
+
+lint: deps
+	@CC='$(CC)' tests/lint/lint.py
+
+# The administrator's own settings stay as they are.
+install: $(SERVER)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(UNITDIR) $(DESTDIR)/etc/default \
+		$(DESTDIR)$(PREFIX)/share/doc/pystatsd
+	install -m 755 $(SERVER) $(DESTDIR)$(PREFIX)/bin/pystatsd-server
+	sed 's|/usr/bin/|$(PREFIX)/bin/|' init/pystatsd.service >$(DESTDIR)$(UNITDIR)/pystatsd.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/pystatsd.service
+	test -e $(DESTDIR)/etc/default/pystatsd || \
+		install -m 644 etc/default/pystatsd $(DESTDIR)/etc/default/pystatsd
+	install -m 644 README.md CHANGELOG LICENSE $(DESTDIR)$(PREFIX)/share/doc/pystatsd
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/pystatsd-server $(DESTDIR)$(UNITDIR)/pystatsd.service
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/pystatsd
+	! cmp -s etc/default/pystatsd $(DESTDIR)/etc/default/pystatsd || \
+		rm -f $(DESTDIR)/etc/default/pystatsd
+ifneq ($(DESTDIR),)
+	cd $(DESTDIR) && rmdir -p --ignore-fail-on-non-empty \
+		$(patsubst /%,%,$(PREFIX)/bin $(UNITDIR) $(PREFIX)/share/doc /etc/default) 2>/dev/null || :
+endif
+
+clean:
+	rm -rf build build-debug build-*werror build-*sanitize
+
+help:
+	@echo 'make             build $(B)/pystatsd-server'
+	@echo 'make run         serve in the foreground, showing every flush'
+	@echo 'make test        all tests, and lint'
+	@echo 'make lint        formatting, layering and budgets'
+	@echo 'make deps        install what building and testing needs, from Debian'
+	@echo 'make install     into $(PREFIX), settings into /etc/default; uninstall takes it back'
+	@echo 'make clean       remove what was built'
+	@echo
+	@echo 'DEBUG=1, WERROR=1, SANITIZE=address,undefined: other builds, in directories of their own'
+	@echo 'V=1: show the commands. CC CFLAGS CPPFLAGS LDFLAGS PREFIX DESTDIR: as ever'
+
+-include $(CORE:.o=.d) $(MAIN:.o=.d) $(CHECKS:=.d)
+
+FORCE:
+.PHONY: all deps run test lint install uninstall clean help FORCE
+.SECONDARY:
+.DELETE_ON_ERROR:

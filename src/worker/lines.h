@@ -1,0 +1,47 @@
+/*
+ * lines: from datagrams to the table, in two passes. The first parses, cleans and hashes every line
+ * and has its place in the table loaded; the second applies them, when the memory has arrived.
+ */
+#ifndef WORKER_LINES_H
+#define WORKER_LINES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/limit.h"
+#include "metric/name.h"
+#include "metric/sample.h"
+#include "metric/table.h"
+#include "worker/ingest.h"
+#include "worker/selfstat.h"
+
+#define LINES_BATCH 256
+/* What is said of bad lines at debug level. */
+#define LINES_LOGGED_PER_S 20
+
+/* A line between the passes. */
+struct line {
+    struct sample sample;
+    uint32_t hash;
+    uint16_t name_len;
+    char name[NAME_LEN_MAX]; /* clean */
+};
+
+struct lines {
+    struct table *table;
+    struct selfstat *stats;
+    struct name_limits limits;
+    struct limit logged;
+    size_t n;
+    struct line batch[LINES_BATCH];
+};
+
+/* Borrows table and stats. */
+void lines_init(struct lines *lines, struct table *table, struct selfstat *stats,
+                const struct name_limits *limits);
+
+/* Puts every line of the n datagrams into the table's open interval, or counts why not. now_ms is
+ * the wall clock. */
+void lines_apply(struct lines *lines, const struct datagram *datagrams, size_t n, uint64_t now_ms);
+
+#endif

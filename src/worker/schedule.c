@@ -1,0 +1,64 @@
+/*
+ * schedule: see schedule.h. Pure.
+ */
+#include "worker/schedule.h"
+
+#include <assert.h>
+
+void
+schedule_init(struct schedule *schedule, uint64_t interval_ms, bool align, uint64_t mono_ms,
+              uint64_t wall_ms)
+{
+    uint64_t left_ms = align ? interval_ms - wall_ms % interval_ms : interval_ms;
+
+    if (left_ms < interval_ms / 10)
+        left_ms += interval_ms;
+    *schedule = (struct schedule){
+        .interval_ms = interval_ms,
+        .open = {.end_ms = wall_ms + left_ms, .span_ms = left_ms},
+        .deadline_ms = mono_ms + left_ms,
+    };
+}
+
+/* Waits until the wall clock is where the open interval ends. */
+static void
+hold(struct schedule *schedule, uint64_t mono_ms, uint64_t wall_ms)
+{
+    uint64_t wait_ms = schedule->open.end_ms - wall_ms;
+    uint64_t slots = (wait_ms + schedule->interval_ms / 2) / schedule->interval_ms;
+
+    schedule->holding = true;
+    schedule->open.span_ms += slots * schedule->interval_ms;
+    schedule->deadline_ms = mono_ms + wait_ms;
+}
+
+bool
+schedule_due(struct schedule *schedule, uint64_t mono_ms, uint64_t wall_ms)
+{
+    if (mono_ms < schedule->deadline_ms)
+        return false;
+    if (wall_ms + schedule->interval_ms / 2 < schedule->open.end_ms) {
+        hold(schedule, mono_ms, wall_ms);
+        return false;
+    }
+    return true;
+}
+
+uint64_t
+schedule_close(struct schedule *schedule, uint64_t mono_ms, uint64_t wall_ms, struct interval *out)
+{
+    uint64_t interval_ms = schedule->interval_ms;
+    uint64_t end_ms = schedule->open.end_ms;
+    uint64_t overrun;
+
+    assert(mono_ms >= schedule->deadline_ms);
+    overrun = (mono_ms - schedule->deadline_ms) / interval_ms;
+    if (wall_ms > end_ms)
+        end_ms += (wall_ms - end_ms) / interval_ms * interval_ms;
+    out->end_ms = end_ms;
+    out->span_ms = schedule->open.span_ms + overrun * interval_ms;
+    schedule->open = (struct interval){.end_ms = end_ms + interval_ms, .span_ms = interval_ms};
+    schedule->deadline_ms = mono_ms + (schedule->open.end_ms - wall_ms);
+    schedule->holding = false;
+    return overrun;
+}

@@ -1,0 +1,66 @@
+/*
+ * selfstat: see selfstat.h.
+ */
+#include "worker/selfstat.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+void
+selfstat_list_reset(struct selfstat_list *list)
+{
+    list->n = 0;
+}
+
+void
+selfstat_list_add(struct selfstat_list *list, const char *name, const char *part, uint64_t value)
+{
+    struct selfstat_item *item = &list->items[list->n++];
+
+    assert(list->n <= SELFSTAT_ITEMS_MAX);
+    snprintf(item->name, sizeof(item->name), "%s%s%s", name, part == NULL ? "" : ".",
+             part == NULL ? "" : part);
+    item->value = (double)value;
+}
+
+static uint64_t
+sum_of(const uint64_t *counts, size_t n)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += counts[i];
+    return sum;
+}
+
+static void
+add_reasons(struct selfstat_list *list, const struct selfstat *stats)
+{
+    for (unsigned i = 0; i < PARSE_ERROR_COUNT; i++) {
+        if (stats->bad[i] > 0)
+            selfstat_list_add(list, "bad", parse_error_name(i), stats->bad[i]);
+    }
+    for (unsigned i = 0; i < TABLE_VERDICT_COUNT; i++) {
+        if (stats->refused[i] > 0)
+            selfstat_list_add(list, "refused", table_verdict_name(i), stats->refused[i]);
+    }
+}
+
+void
+selfstat_list_fill(struct selfstat_list *list, const struct selfstat *stats,
+                   const struct table *table)
+{
+    selfstat_list_add(list, "packets_received", NULL, stats->packets);
+    selfstat_list_add(list, "bytes_received", NULL, stats->bytes);
+    selfstat_list_add(list, "lines_received", NULL, stats->lines);
+    selfstat_list_add(list, "bad_lines_seen", NULL, sum_of(stats->bad, PARSE_ERROR_COUNT));
+    selfstat_list_add(list, "udp_drops", NULL, stats->udp_drops);
+    selfstat_list_add(list, "truncated", NULL, stats->truncated);
+    selfstat_list_add(list, "flush_ms", NULL, stats->flush_ms);
+    selfstat_list_add(list, "flush_overruns", NULL, stats->overruns);
+    selfstat_list_add(list, "memory_used", NULL, table->arena.used);
+    selfstat_list_add(list, "restarts", "worker", stats->n_restarts);
+    for (unsigned i = 0; i < METRIC_TYPE_COUNT; i++)
+        selfstat_list_add(list, "metrics_active", metric_type_name(i), table->n_metrics[i]);
+    add_reasons(list, stats);
+}

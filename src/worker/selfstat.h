@@ -1,0 +1,50 @@
+/*
+ * selfstat: what the worker says of itself in every flush. Counts are those of one interval.
+ *
+ *   lines = applied + the sum of bad + the sum of refused
+ */
+#ifndef WORKER_SELFSTAT_H
+#define WORKER_SELFSTAT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "metric/parse.h"
+#include "metric/table.h"
+
+struct selfstat {
+    uint64_t packets, bytes, lines, applied;
+    uint64_t bad[PARSE_ERROR_COUNT];
+    uint64_t refused[TABLE_VERDICT_COUNT];
+    uint64_t truncated;  /* datagrams that were cut */
+    uint64_t udp_drops;  /* by the kernel, before they could be read */
+    uint64_t overruns;   /* intervals that could not be closed in time */
+    uint64_t flush_ms;   /* how long the flush before took */
+    uint64_t n_restarts; /* of the worker, since the master started */
+};
+
+#define SELFSTAT_ITEMS_MAX 48
+
+struct selfstat_item {
+    char name[40];
+    double value;
+};
+
+/* The same as points to send. */
+struct selfstat_list {
+    struct selfstat_item items[SELFSTAT_ITEMS_MAX];
+    size_t n;
+};
+
+/* Empties the list. */
+void selfstat_list_reset(struct selfstat_list *list);
+
+/* Appends one statistic, named "name" or "name.part" where part is not NULL. */
+void selfstat_list_add(struct selfstat_list *list, const char *name, const char *part,
+                       uint64_t value);
+
+/* Appends all of the worker's; reasons of bad and refused lines only where there are any. */
+void selfstat_list_fill(struct selfstat_list *list, const struct selfstat *stats,
+                        const struct table *table);
+
+#endif

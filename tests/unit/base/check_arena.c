@@ -1,0 +1,222 @@
+/*
+ * check_arena: blocks apart from each other, reuse, and the ceiling.
+ */
+#include <check.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+
+static struct arena arena;
+
+static void
+open_arena(void)
+{
+    ck_assert_int_eq(arena_init(&arena, 1 << 20), 0);
+}
+
+static void
+close_arena(void)
+{
+    arena_release(&arena);
+}
+
+START_TEST(test_sizes_are_rounded_to_classes)
+{
+    static const struct {
+        size_t size, rounded;
+    } rows[] = {
+        {0, 16},      {1, 16},      {16, 16},       {17, 32},        {32, 32},
+        {1000, 1008}, {1009, 1024}, {1024, 1024},   {1025, 2048},    {2048, 2048},
+        {2049, 4096}, {4097, 8192}, {65536, 65536}, {65537, 131072},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        arena_ref ref = arena_take(&arena, rows[i].size);
+
+        ck_assert_msg(ref != 0, "row %zu", i);
+        ck_assert_msg(arena.used == rows[i].rounded, "row %zu: %zu", i, arena.used);
+        arena_give(&arena, ref, rows[i].size);
+        ck_assert_uint_eq(arena.used, 0);
+    }
+}
+END_TEST
+
+START_TEST(test_blocks_do_not_overlap)
+{
+    arena_ref refs[200];
+
+    for (size_t i = 0; i < 200; i++) {
+        refs[i] = arena_take(&arena, i * 11);
+        ck_assert_uint_ne(refs[i], 0);
+        memset(arena_at(&arena, refs[i]), (int)(i + 1), i * 11);
+    }
+    for (size_t i = 0; i < 200; i++) {
+        const uint8_t *block = arena_at(&arena, refs[i]);
+
+        ck_assert_uint_eq((uintptr_t)block % ARENA_UNIT, 0);
+        for (size_t n = 0; n < i * 11; n++)
+            ck_assert_uint_eq(block[n], i + 1);
+    }
+}
+END_TEST
+
+START_TEST(test_given_blocks_are_taken_again)
+{
+    arena_ref refs[3];
+    size_t frontier;
+
+    for (size_t i = 0; i < 3; i++)
+        refs[i] = arena_take(&arena, 100);
+    frontier = arena.frontier;
+    for (size_t i = 0; i < 3; i++)
+        arena_give(&arena, refs[i], 100);
+    for (size_t i = 0; i < 3; i++) { /* the last one given, still in the cache, comes first */
+        arena_ref ref = arena_take(&arena, 97 + i * 7);
+
+        ck_assert_uint_eq(ref, refs[2 - i]);
+    }
+    ck_assert_uint_eq(arena.frontier, frontier);
+    ck_assert_uint_ne(arena_take(&arena, 100), 0);
+    ck_assert_uint_gt(arena.frontier, frontier);
+}
+END_TEST
+
+START_TEST(test_classes_do_not_mix)
+{
+    static const size_t sizes[] = {16, 32, 1008, 1024, 1025, 2049, 4097};
+    arena_ref refs[7];
+
+    for (size_t i = 0; i < 7; i++)
+        refs[i] = arena_take(&arena, sizes[i]);
+    for (size_t i = 0; i < 7; i++)
+        arena_give(&arena, refs[i], sizes[i]);
+    for (size_t i = 7; i-- > 0;)
+        ck_assert_uint_eq(arena_take(&arena, sizes[i]), refs[i]);
+}
+END_TEST
+
+START_TEST(test_ceiling)
+{
+    static const size_t sizes[] = {1, 16, 100, 1024, 1025, 30000};
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct arena small;
+        arena_ref ref, last = 0;
+        size_t n = 0, used;
+
+        ck_assert_int_eq(arena_init(&small, 100000), 0);
+        for (; (ref = arena_take(&small, sizes[i])) != 0; n++) {
+            memset(arena_at(&small, ref), 0xaa, sizes[i]); /* up to the last byte */
+            last = ref;
+        }
+        used = small.used;
+        ck_assert_uint_le(used, small.size);
+        ck_assert_uint_le(small.frontier, small.size);
+        ck_assert_uint_eq(used % n, 0);
+        ck_assert_uint_lt(small.size - small.frontier, used / n); /* no room was refused */
+        ck_assert_uint_eq(arena_take(&small, sizes[i]), 0);
+        ck_assert_uint_eq(small.used, used);
+        arena_give(&small, last, sizes[i]);
+        ck_assert_uint_eq(arena_take(&small, sizes[i]), last);
+        arena_release(&small);
+    }
+}
+END_TEST
+
+START_TEST(test_sizes_that_no_arena_has)
+{
+    static const size_t sizes[] = {1 << 20,   (1 << 20) + 1, 1UL << 36,
+                                   1UL << 63, SIZE_MAX - 15, SIZE_MAX};
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+        ck_assert_uint_eq(arena_take(&arena, sizes[i]), 0);
+    ck_assert_uint_eq(arena.used, 0);
+    ck_assert_uint_ne(arena_take(&arena, 1 << 19), 0);
+}
+END_TEST
+
+START_TEST(test_init_and_release)
+{
+    struct arena other = {0};
+
+    arena_release(&other);
+    ck_assert_int_eq(arena_init(&other, 0), -EINVAL);
+    ck_assert_int_eq(arena_init(&other, 15), -EINVAL);
+    ck_assert_int_eq(arena_init(&other, (1UL << 36) + 16), -EINVAL);
+    ck_assert_int_eq(arena_init(&other, SIZE_MAX), -EINVAL);
+    ck_assert_ptr_null(other.base);
+
+    ck_assert_int_eq(arena_init(&other, 47), 0);
+    ck_assert_uint_eq(other.size, 32);
+    ck_assert_uint_eq(arena_take(&other, 17), 0);
+    ck_assert_uint_eq(arena_take(&other, 16), 1);
+    ck_assert_uint_eq(arena_take(&other, 0), 0);
+    arena_release(&other);
+    ck_assert_ptr_null(other.base);
+    arena_release(&other);
+}
+END_TEST
+
+/* 64 GiB of addresses cost nothing, and the last of them has a reference. */
+START_TEST(test_largest)
+{
+    struct arena large;
+    arena_ref ref;
+
+    if (arena_init(&large, 1UL << 36) != 0)
+        return; /* addresses are limited here (RLIMIT_AS, overcommit) */
+    large.frontier = large.size - ARENA_UNIT;
+    ref = arena_take(&large, 16);
+    ck_assert_uint_eq(ref, UINT32_MAX);
+    memset(arena_at(&large, ref), 1, 16);
+    ck_assert_uint_eq(arena_take(&large, 16), 0);
+    arena_give(&large, ref, 16);
+    ck_assert_uint_eq(arena_take(&large, 16), UINT32_MAX);
+    arena_release(&large);
+}
+END_TEST
+
+START_TEST(test_giving_nothing_is_a_bug)
+{
+    arena_give(&arena, 0, 16);
+}
+END_TEST
+
+START_TEST(test_giving_twice_is_a_bug)
+{
+    arena_ref ref = arena_take(&arena, 16);
+
+    arena_give(&arena, ref, 16);
+    arena_give(&arena, ref, 16);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("arena");
+    TCase *tcase = tcase_create("arena");
+    SRunner *runner;
+    int n_failed;
+
+    tcase_add_checked_fixture(tcase, open_arena, close_arena);
+    tcase_add_test(tcase, test_sizes_are_rounded_to_classes);
+    tcase_add_test(tcase, test_blocks_do_not_overlap);
+    tcase_add_test(tcase, test_given_blocks_are_taken_again);
+    tcase_add_test(tcase, test_classes_do_not_mix);
+    tcase_add_test(tcase, test_ceiling);
+    tcase_add_test(tcase, test_sizes_that_no_arena_has);
+    tcase_add_test(tcase, test_init_and_release);
+    tcase_add_test(tcase, test_largest);
+    tcase_add_test_raise_signal(tcase, test_giving_nothing_is_a_bug, SIGABRT);
+    tcase_add_test_raise_signal(tcase, test_giving_twice_is_a_bug, SIGABRT);
+    suite_add_tcase(suite, tcase);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    n_failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return n_failed != 0;
+}

@@ -1,0 +1,340 @@
+/*
+ * check_log: what an operator sees, line by line. stderr is a socket that keeps the bounds of each
+ * write; syslog(3) is replaced by functions that remember.
+ */
+#include <check.h>
+#include <errno.h>
+#include <regex.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define HEAD_LEN (sizeof("2026-11-22 18:20:43,123 ") - 1)
+
+static int far_end; /* of stderr */
+static int saved_stderr;
+static char line[2048];
+
+static struct {
+    char ident[32], text[2048];
+    int option, facility, priority, n_messages;
+} syslogged;
+
+/* What log.o calls instead of libc's; the last one where it is built with _FORTIFY_SOURCE. */
+void __syslog_chk(int priority, int flag, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+void
+openlog(const char *ident, int option, int facility)
+{
+    snprintf(syslogged.ident, sizeof(syslogged.ident), "%s", ident);
+    syslogged.option = option;
+    syslogged.facility = facility;
+}
+
+static void __attribute__((format(printf, 2, 0)))
+remember(int priority, const char *format, va_list args)
+{
+    syslogged.priority = priority;
+    syslogged.n_messages++;
+    vsnprintf(syslogged.text, sizeof(syslogged.text), format, args);
+    errno = ENOTCONN;
+}
+
+void
+syslog(int priority, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    remember(priority, format, args);
+    va_end(args);
+}
+
+void
+__syslog_chk(int priority, int flag, const char *format, ...)
+{
+    va_list args;
+
+    (void)flag;
+    va_start(args, format);
+    remember(priority, format, args);
+    va_end(args);
+}
+
+static void
+take_stderr(void)
+{
+    int ends[2];
+
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, ends), 0);
+    saved_stderr = dup(STDERR_FILENO);
+    ck_assert_int_ge(dup2(ends[1], STDERR_FILENO), 0);
+    close(ends[1]);
+    far_end = ends[0];
+    log_init(LOG_TO_STDERR, LOG_INFO);
+    log_set_process("worker");
+}
+
+static void
+give_stderr_back(void)
+{
+    dup2(saved_stderr, STDERR_FILENO);
+    close(saved_stderr);
+    close(far_end);
+}
+
+/* The next write to stderr, into line. False where there is none. */
+static bool
+next_line(void)
+{
+    ssize_t n = recv(far_end, line, sizeof(line) - 1, 0);
+
+    line[n > 0 ? n : 0] = '\0';
+    return n > 0;
+}
+
+static void
+assert_line(const char *without_time)
+{
+    ck_assert(next_line());
+    ck_assert_uint_gt(strlen(line), HEAD_LEN);
+    ck_assert_str_eq(line + HEAD_LEN, without_time);
+}
+
+static void
+assert_matches(const char *pattern)
+{
+    regex_t regex;
+
+    ck_assert_int_eq(regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB), 0);
+    ck_assert_msg(regexec(&regex, line, 0, NULL, 0) == 0, "%s", line);
+    regfree(&regex);
+}
+
+START_TEST(test_line)
+{
+    log_info("%d metrics from %s", 7, "127.0.0.1");
+    ck_assert(next_line());
+    assert_matches("^[0-9]{4}-[01][0-9]-[0-3][0-9] [0-2][0-9]:[0-5][0-9]:[0-6][0-9],[0-9]{3} "
+                   "\\[INFO\\] worker: 7 metrics from 127\\.0\\.0\\.1\n$");
+    ck_assert(!next_line());
+}
+END_TEST
+
+START_TEST(test_time_is_local)
+{
+    struct tm tm = {0};
+    const char *end;
+    double off_s;
+
+    setenv("TZ", "XXX-05:30", 1);
+    log_init(LOG_TO_STDERR, LOG_INFO);
+    log_info("now");
+    ck_assert(next_line());
+    end = strptime(line, "%Y-%m-%d %H:%M:%S", &tm);
+    ck_assert(end != NULL && *end == ',');
+    off_s = difftime(timegm(&tm), time(NULL)) - (5.5 * 3600);
+    ck_assert_msg(off_s >= -5 && off_s <= 1, "%.0f s off", off_s);
+}
+END_TEST
+
+START_TEST(test_levels)
+{
+    static const int levels[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
+
+    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+        log_init(LOG_TO_STDERR, levels[i]);
+        log_warnx("w");
+        log_info("i");
+        log_debug("d");
+        if (levels[i] >= LOG_WARNING)
+            assert_line("[WARNING] worker: w\n");
+        if (levels[i] >= LOG_INFO)
+            assert_line("[INFO] worker: i\n");
+        if (levels[i] >= LOG_DEBUG)
+            assert_line("[DEBUG] worker: d\n");
+        ck_assert(!next_line());
+    }
+}
+END_TEST
+
+START_TEST(test_process_name)
+{
+    log_set_process("sender");
+    log_info("text");
+    assert_line("[INFO] sender: text\n");
+    log_set_process(NULL);
+    log_info("text");
+    assert_line("[INFO] text\n");
+}
+END_TEST
+
+START_TEST(test_warn_says_why)
+{
+    errno = ENOENT;
+    log_warn("cannot open %s", "/x");
+    assert_line("[WARNING] worker: cannot open /x: No such file or directory\n");
+    errno = ENOENT;
+    log_warnx("cannot open %s", "/x");
+    assert_line("[WARNING] worker: cannot open /x\n");
+}
+END_TEST
+
+START_TEST(test_errno_is_kept)
+{
+    static const int destinations[] = {LOG_TO_STDERR, LOG_TO_SYSLOG};
+
+    close(STDERR_FILENO); /* every write fails */
+    for (size_t i = 0; i < 2; i++) {
+        errno = EXDEV;
+        log_init((enum log_destination)destinations[i], LOG_INFO);
+        ck_assert_int_eq(errno, EXDEV);
+        log_warn("text");
+        ck_assert_int_eq(errno, EXDEV);
+        log_warnx("text");
+        ck_assert_int_eq(errno, EXDEV);
+        log_info("text");
+        ck_assert_int_eq(errno, EXDEV);
+        log_debug("text");
+        ck_assert_int_eq(errno, EXDEV);
+    }
+}
+END_TEST
+
+START_TEST(test_always_one_line)
+{
+    static const struct {
+        const char *text, *shown;
+    } rows[] = {
+        {"", ""},
+        {"two\nlines", "two\\x0alines"},
+        {"at the end\n", "at the end\\x0a"},
+        {"\r\t\x01\x7f", "\\x0d\\x09\\x01\\x7f"},
+        {"\033[2J", "\\x1b[2J"},
+        {"gr\xc3\xbc\xc3\x9f", "gr\\xc3\\xbc\\xc3\\x9f"},
+        {"a\\x0ab", "a\\x0ab"}, /* escaped before it came here: not again */
+        {"100%s", "100%s"},
+    };
+    char expected[256];
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        log_info("%s", rows[i].text);
+        snprintf(expected, sizeof(expected), "[INFO] worker: %s\n", rows[i].shown);
+        assert_line(expected);
+        ck_assert(!next_line());
+    }
+}
+END_TEST
+
+/* Around the longest line, once with bytes that become four. */
+START_TEST(test_long_messages_are_cut)
+{
+    static const char fills[] = {'x', '\n'};
+    char text[3000];
+
+    for (size_t fill = 0; fill < 2; fill++) {
+        for (size_t len = 200; len<sizeof(text); len += len> 900 && len < 1100 ? 1 : 100) {
+            size_t whole_len = HEAD_LEN + strlen("[INFO] worker: \n");
+
+            memset(text, fills[fill], len);
+            text[len] = '\0';
+            whole_len += fill == 0 ? len : 4 * len;
+            log_info("%s", text);
+            ck_assert(next_line());
+            ck_assert_uint_le(strlen(line), 1024);
+            ck_assert_ptr_eq(strchr(line, '\n'), line + strlen(line) - 1);
+            if (whole_len <= 1020)
+                ck_assert_uint_eq(strlen(line), whole_len);
+            else if (whole_len > 1024)
+                ck_assert_str_eq(line + strlen(line) - 4, "...\n");
+            ck_assert(!next_line());
+        }
+    }
+}
+END_TEST
+
+/* The status with which a child that ends in fatal or fatalx exits. */
+static int
+status_of_fatal(bool with_reason, int status)
+{
+    pid_t pid = fork();
+    int wait_status;
+
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        errno = EACCES;
+        if (with_reason)
+            fatal(status, "cannot %s", "go on");
+        fatalx(status, "cannot %s", "go on");
+    }
+    ck_assert_int_eq(waitpid(pid, &wait_status, 0), pid);
+    ck_assert(WIFEXITED(wait_status));
+    return WEXITSTATUS(wait_status);
+}
+
+START_TEST(test_fatal_exits)
+{
+    log_init(LOG_TO_STDERR, LOG_ERR);
+    ck_assert_int_eq(status_of_fatal(true, 78), 78);
+    assert_line("[ERROR] worker: cannot go on: Permission denied\n");
+    ck_assert_int_eq(status_of_fatal(false, 1), 1);
+    assert_line("[ERROR] worker: cannot go on\n");
+    ck_assert(!next_line());
+}
+END_TEST
+
+START_TEST(test_syslog)
+{
+    log_init(LOG_TO_SYSLOG, LOG_INFO);
+    ck_assert_str_eq(syslogged.ident, "pystatsd-server");
+    ck_assert_int_eq(syslogged.option, LOG_PID | LOG_NDELAY);
+    ck_assert_int_eq(syslogged.facility, LOG_DAEMON);
+
+    log_warnx("100%% of\n%s", "%n");
+    ck_assert_int_eq(syslogged.priority, LOG_WARNING);
+    ck_assert_str_eq(syslogged.text, "worker: 100% of\\x0a%n");
+    log_debug("not said");
+    ck_assert_int_eq(syslogged.n_messages, 1);
+    errno = ENOENT;
+    log_warn("no file");
+    ck_assert_str_eq(syslogged.text, "worker: no file: No such file or directory");
+    ck_assert_int_eq(syslogged.n_messages, 2);
+    ck_assert(!next_line());
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("log");
+    TCase *tcase = tcase_create("log");
+    SRunner *runner;
+    int n_failed;
+
+    tcase_add_checked_fixture(tcase, take_stderr, give_stderr_back);
+    tcase_add_test(tcase, test_line);
+    tcase_add_test(tcase, test_time_is_local);
+    tcase_add_test(tcase, test_levels);
+    tcase_add_test(tcase, test_process_name);
+    tcase_add_test(tcase, test_warn_says_why);
+    tcase_add_test(tcase, test_errno_is_kept);
+    tcase_add_test(tcase, test_always_one_line);
+    tcase_add_test(tcase, test_long_messages_are_cut);
+    tcase_add_test(tcase, test_fatal_exits);
+    tcase_add_test(tcase, test_syslog);
+    suite_add_tcase(suite, tcase);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    n_failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return n_failed != 0;
+}

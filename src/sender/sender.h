@@ -16,7 +16,7 @@ struct sender_opts {
     int addresses_fd; /* they arrive here, one packet a time: struct resolved */
 
     struct dialect dialect;
-    bool deliver; /* false with TRANSPORT=none: every batch counts as delivered */
+    bool deliver;            /* false with TRANSPORT=none: every batch counts as delivered */
     const char *destination; /* "localhost:2003", for the log */
     size_t queue_memory;
     uint32_t connect_timeout_ms;

@@ -1,0 +1,85 @@
+/*
+ * batch: see batch.h. Knows nothing of frames or of the wire.
+ */
+#include "sender/batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+
+struct batch *
+batch_new(uint64_t id, size_t limit)
+{
+    struct batch *batch = calloc(1, sizeof(*batch));
+
+    if (batch == NULL)
+        return NULL;
+    batch->id = id;
+    batch->timestamp_s = id / 1000;
+    buf_init(&batch->records, limit);
+    return batch;
+}
+
+void
+batch_free(struct batch *batch)
+{
+    if (batch == NULL)
+        return;
+    buf_release(&batch->records);
+    free(batch);
+}
+
+int
+batch_add(struct batch *batch, const uint8_t *payload, size_t len)
+{
+    const uint8_t *at = payload, *end = payload + len;
+    struct record record;
+
+    while (at < end) {
+        const uint8_t *start = at;
+
+        if (record_decode(&at, end, &record) != 0)
+            return -1;
+        if (buf_append(&batch->records, start, (size_t)(at - start)) == 0)
+            batch->n_lines += record.n_points;
+        else
+            batch->n_dropped += record.n_points;
+    }
+    return 0;
+}
+
+void
+batch_add_own(struct batch *batch, const char *name, double value)
+{
+    struct record record = {
+        .source = RECORD_SELF,
+        .name = name,
+        .name_len = (uint16_t)strlen(name),
+    };
+
+    record_add(&record, STATISTIC_VALUE, 0, value);
+    if (record_encode(&record, &batch->records) == 0)
+        batch->n_lines++;
+    else
+        batch->n_dropped++;
+}
+
+void
+batch_seal(struct batch *batch)
+{
+    buf_trim(&batch->records);
+    batch->crc = hash_crc32c(0, batch->records.data, batch->records.len);
+}
+
+bool
+batch_is_intact(const struct batch *batch)
+{
+    return batch->crc == hash_crc32c(0, batch->records.data, batch->records.len);
+}
+
+size_t
+batch_size(const struct batch *batch)
+{
+    return sizeof(*batch) + batch->records.cap;
+}

@@ -1,0 +1,1 @@
+"""What the process tests share. Knows the daemon's outside only: its command line, sockets, /proc."""

@@ -1,0 +1,128 @@
+"""What /proc says of processes. Never signals anything that it was not given."""
+
+import os
+import re
+import socket
+
+from lib.wait import until
+
+
+def stat(pid):
+    """(comm, state, ppid, pgid) of a process, None where it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            text = file.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    comm = text[text.index("(") + 1 : text.rindex(")")]
+    state, ppid, pgid = text[text.rindex(")") + 2 :].split()[:3]
+    return comm, state, int(ppid), int(pgid)
+
+
+def processes():
+    """{pid: (comm, state, ppid, pgid)} of all that live; a zombie does not."""
+    found = {int(name): stat(name) for name in os.listdir("/proc") if name.isdigit()}
+    return {pid: it for pid, it in found.items() if it and it[1] not in "ZX"}
+
+
+def children(pid):
+    return {child: it[0] for child, it in processes().items() if it[2] == pid}
+
+
+def group(pgid):
+    return {pid: it[0] for pid, it in processes().items() if it[3] == pgid}
+
+
+def alive(pid):
+    it = stat(pid)
+    return it is not None and it[1] not in "ZX"
+
+
+def wait_gone(pids, what="processes to end"):
+    until(lambda: not any(alive(pid) for pid in pids), what)
+
+
+def wait_stopped(pid):
+    until(lambda: stat(pid)[1] == "T", f"{pid} to be stopped")
+
+
+def status(pid):
+    """/proc/PID/status as {key: text}."""
+    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+        return dict(re.split(r":\s*", line.rstrip("\n"), maxsplit=1) for line in file)
+
+
+def descriptors(pid):
+    """{fd: (link, flags)} of a process; flags are open(2)'s. PermissionError where one may not look."""
+    found = {}
+    for fd in map(int, os.listdir(f"/proc/{pid}/fd")):
+        try:
+            link = os.readlink(f"/proc/{pid}/fd/{fd}")
+            with open(f"/proc/{pid}/fdinfo/{fd}", encoding="ascii") as file:
+                flags = int(re.search(r"flags:\s*([0-7]+)", file.read()).group(1), 8)
+        except FileNotFoundError:
+            continue
+        found[fd] = (link, flags)
+    return found
+
+
+def socket_inodes(table):
+    """The inodes of the sockets in /proc/net/TABLE ("udp", "tcp6", …)."""
+    try:
+        with open(f"/proc/net/{table}", encoding="ascii") as file:
+            return {line.split()[9] for line in list(file)[1:]}
+    except FileNotFoundError:
+        return set()
+
+
+def udp_port_bound(port):
+    """Whether some socket on this machine is bound to the UDP port."""
+    for table in ("udp", "udp6"):
+        try:
+            with open(f"/proc/net/{table}", encoding="ascii") as file:
+                if any(int(line.split()[1].rsplit(":", 1)[1], 16) == port for line in list(file)[1:]):
+                    return True
+        except FileNotFoundError:
+            pass
+    return False
+
+
+def udp_queued(port):
+    """Bytes that wait in the receive queues of the sockets bound to the UDP port."""
+    total = 0
+    for table in ("udp", "udp6"):
+        try:
+            with open(f"/proc/net/{table}", encoding="ascii") as file:
+                rows = [line.split() for line in list(file)[1:]]
+        except FileNotFoundError:
+            continue
+        total += sum(
+            int(row[4].split(":")[1], 16)
+            for row in rows
+            if int(row[1].rsplit(":", 1)[1], 16) == port
+        )
+    return total
+
+
+def free_udp_port():
+    """A UDP port that nobody had a moment ago."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def free_tcp_port():
+    """A TCP port of 127.0.0.1 that nobody had a moment ago."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def have_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::1", 0))
+        return True
+    except OSError:
+        return False

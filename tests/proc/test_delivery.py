@@ -1,0 +1,191 @@
+"""Carbon in every sort of trouble: nothing is missing, nothing is torn, and the log stays readable."""
+
+import re
+import time
+
+import pytest
+
+from lib import sink as faults
+from lib.proc import have_ipv6
+from lib.wait import until
+
+SETTINGS = {"AGGREGATE_COUNTERS": "no", "SEND_TIMEOUT": "1", "CONNECT_TIMEOUT": "1"}
+LINE = re.compile(rb"[!-~]+ -?[0-9]+(\.[0-9]+)? [0-9]{1,10}\n")
+
+
+def fat_names(n=1000):
+    """So many counters that a batch is larger than all socket buffers on its way."""
+    return [f"fat.{i:04d}." + "x" * 200 for i in range(n)]
+
+
+def send_fat(daemon, names):
+    for i in range(0, len(names), 100):
+        daemon.send("\n".join(f"{name}:1|c" for name in names[i : i + 100]))
+
+
+def assert_whole(sink, first=None):
+    """Every flush from the first on is in the store, and all copies of it are the same bytes."""
+    copies = {}
+    for connection in sink.connections:
+        if connection.lines():
+            copies.setdefault(connection.timestamp, []).append(connection)
+    acknowledged = {batch.timestamp for batch in sink.batches}
+    stamps = sorted(acknowledged)
+    assert stamps == list(range(stamps[0], stamps[-1] + 1)), "an interval is missing"
+    assert first is None or stamps[0] <= first
+    for timestamp, tries in copies.items():
+        if timestamp not in acknowledged:
+            assert timestamp > stamps[-1]
+            continue
+        whole = next(it.data for it in tries if it.acknowledged)
+        assert all(whole.startswith(it.data) for it in tries), "a repeat differs"
+        assert all(LINE.fullmatch(line) for line in whole.splitlines(keepends=True))
+
+
+def ride_out(daemon, sink, fault, seconds=3.2):
+    """Sends under the fault for some flushes, lifts it, and returns how many samples were sent."""
+    sent, stop = 0, time.monotonic() + seconds
+    sink.fault = fault
+    while time.monotonic() < stop:
+        daemon.send("c:1|c\ng:7|g\nt:5|ms")
+        sent += 1
+        time.sleep(0.05)  # the pace of the traffic, not a wait
+    sink.fault = None
+    return sent
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.reset_after(0),
+        faults.reset_after(1),
+        faults.reset_after(100),
+        faults.stall,
+        faults.withhold_fin,
+        faults.talk_back,
+    ],
+    ids=["reset-at-0", "reset-at-1", "reset-at-100", "stall", "no-fin", "rubbish"],
+)
+def test_fault_costs_nothing(daemons, sink, fault):
+    daemon = daemons(sink, SETTINGS)
+    began = int(time.time())
+    sent = ride_out(daemon, sink, fault)
+    sink.wait_total("stats.c", sent)
+    assert sink.total("stats.c") == sent
+    assert_whole(sink, began + 2)
+    assert sum(value for _, value in sink.series("stats.timers.t.count")) == sent
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [faults.reset_after(50_000), faults.close_first, faults.read_slowly],
+    ids=["reset-at-50000", "closes-first", "reads-slowly"],
+)
+def test_fault_within_a_large_batch(daemons, sinks, fault):
+    sink = sinks(small_buffers=True)
+    daemon = daemons(sink, {**SETTINGS, "FLUSH_ALIGN": "no"})
+    sink.fault = fault
+    names = fat_names()
+    send_fat(daemon, names)
+    sink.wait(lambda: any(len(it.data) > 1000 for it in sink.connections), "data")
+    if fault is not faults.read_slowly:
+        sink.wait(lambda: len(sink.connections) >= 2, "another try")
+        assert not sink.batches, "a broken connection was taken for an acknowledgement"
+    sink.fault = None
+    sink.wait_total(f"stats.{names[-1]}", 1)
+    totals = {name: 0 for name in names}
+    for (name, _), value in sink.store.items():
+        if name.startswith("stats.fat."):
+            totals[name.removeprefix("stats.")] += value
+    assert set(totals.values()) == {1}
+    assert_whole(sink)
+
+
+def test_carbon_is_not_there_yet(daemons, sinks):
+    sink = sinks(listening=False)
+    daemon = daemons(sink, SETTINGS)
+    began = int(time.time())
+    sent = ride_out(daemon, sink, None, seconds=4.5)
+    assert len(daemon.warnings(str(sink.port))) == 1, "one warning says that carbon is away"
+    sink.listen()
+    sink.wait_total("stats.c", sent)
+    assert sink.total("stats.c") == sent
+    assert_whole(sink, began + 2)
+    order = [batch.timestamp for batch in sink.batches]
+    assert order == sorted(order), "not the oldest first"
+    assert sink.total("statsd.send_failures") >= 2
+
+
+def test_carbon_goes_and_comes_back(daemons, sink):
+    daemon = daemons(sink, SETTINGS)
+    daemon.send("c:1|c")
+    sink.wait_total("stats.c", 1)
+    sink.refuse()
+    sent = 1 + ride_out(daemon, sink, None, seconds=2.5)
+    sink.listen()
+    sink.wait_total("stats.c", sent)
+    assert sink.total("stats.c") == sent
+    assert_whole(sink)
+    assert len(daemon.warnings(str(sink.port))) == 1
+
+
+def test_a_healthy_carbon_is_no_news(daemon):
+    daemon.send("c:1|c")
+    daemon.sink.wait_batches(3)
+    assert daemon.warnings(str(daemon.sink.port)) == []
+    assert len(daemon.sink.connections) - len(daemon.sink.batches) <= 1
+    for batch in daemon.sink.batches:
+        assert len({timestamp for _, _, timestamp in batch.lines()}) == 1
+    assert daemon.sink.last("statsd.lines_sent") > 0
+
+
+def test_back_off(daemons, sink):
+    """Tries come 1, 2, … seconds apart, 10 % of jitter either way."""
+    sink.fault = faults.reset_after(0)
+    daemons(sink, SETTINGS)
+    sink.wait(lambda: len(sink.connections) >= 3, "three tries")
+    tries = [connection.began for connection in sink.connections]
+    assert 0.85 <= tries[1] - tries[0] <= 1.8
+    assert 1.7 <= tries[2] - tries[1] <= 3.0
+
+
+@pytest.mark.skipif(not have_ipv6(), reason="this machine has no IPv6")
+def test_ipv6(daemons, sinks):
+    sink = sinks(host="::1")
+    daemons(sink).send("c:10|c")
+    sink.wait(lambda: sink.last("stats.c"), "the counter")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_name_with_two_addresses(daemons, sinks, host):
+    """localhost may be both; carbon listens on one of them."""
+    if host == "::1" and not have_ipv6():
+        pytest.skip("this machine has no IPv6")
+    sink = sinks(host=host)
+    daemons(sink, {"GRAPHITE_HOST": "localhost"}).send("c:10|c")
+    sink.wait(lambda: sink.last("stats.c"), "the counter")
+
+
+def test_name_that_does_not_resolve(daemons, sink):
+    daemon = daemons(sink, {"GRAPHITE_HOST": "nosuch.invalid"})
+    warnings = until(lambda: daemon.warnings("nosuch.invalid"), "a warning")
+    assert len(warnings) == 1
+
+
+def test_queue_is_bounded(daemons, sinks):
+    """With carbon away for longer than QUEUE_MEMORY lasts, the oldest flushes go, whole and counted."""
+    sink = sinks(listening=False)
+    daemon = daemons(sink, {**SETTINGS, "QUEUE_MEMORY": "1M"})
+    names = fat_names()
+    stop = time.monotonic() + 9
+    while time.monotonic() < stop:
+        send_fat(daemon, names)
+        time.sleep(0.25)  # the pace of the traffic
+    sink.listen()
+    sink.wait(lambda: sink.total("statsd.queue_dropped") > 0, "queue_dropped")
+    sink.wait(lambda: len(sink.batches) >= 4, "the flushes that were kept")
+    stamps = [batch.timestamp for batch in sink.batches]
+    assert stamps == list(range(stamps[0], stamps[0] + len(stamps))), "not the oldest were dropped"
+    for batch in sink.batches[:3]:
+        assert set(f"stats.{name}" for name in names) <= set(batch.values()), "a flush was cut"
+    assert len(daemon.log) < 20_000

@@ -12,9 +12,9 @@
 /* A block, or 0 for none. */
 typedef uint32_t arena_ref;
 
-#define ARENA_UNIT        16
-#define ARENA_SMALL_MAX   1024                            /* classes in steps of ARENA_UNIT */
-#define ARENA_N_CLASSES   (ARENA_SMALL_MAX / ARENA_UNIT + 1 + 32) /* then powers of two */
+#define ARENA_UNIT      16
+#define ARENA_SMALL_MAX 1024                                    /* classes in steps of ARENA_UNIT */
+#define ARENA_N_CLASSES (ARENA_SMALL_MAX / ARENA_UNIT + 1 + 32) /* then powers of two */
 
 struct arena {
     uint8_t *base;

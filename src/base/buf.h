@@ -30,9 +30,10 @@ void buf_release(struct buf *buf);
  * and adds what it wrote to buf->len. */
 uint8_t *buf_reserve(struct buf *buf, size_t len);
 
+/* 0, or -1 where it does not fit. */
 int buf_append(struct buf *buf, const void *bytes, size_t len);
 
-/* Without the final NUL. */
+/* The same, without the final NUL. */
 int buf_append_str(struct buf *buf, const char *string);
 
 /* At most max_len bytes of untrusted text for a log: printable ASCII as it is, `\` doubled, the

@@ -24,7 +24,10 @@ void log_set_process(const char *process);
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warnx(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* How the daemon fares, for every operator. */
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* What --debug shows. */
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* LOG_ERR, then exit(status). Status 78 (EX_CONFIG of <sysexits.h>) means "do not restart, an

@@ -73,6 +73,7 @@ START_TEST(test_extremes)
         {1, 1, UINT32_MAX, 1, 1},
         {9, 1000, UINT32_MAX, 9, 18 - 1}, /* UINT32_MAX is a multiple of 3 */
         {200, 30, 3, 30, 30},             /* a first wait beyond the cap */
+        {3000000000, UINT32_MAX, 300000000, 3000000000, UINT32_MAX - 129496729},
         {UINT32_MAX, UINT32_MAX, UINT32_MAX / 10 * 2, UINT32_MAX, UINT32_MAX},
     };
 

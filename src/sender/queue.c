@@ -38,15 +38,14 @@ queue_release(struct queue *queue)
         drop_behind(queue, NULL);
 }
 
-static void
-make_room(struct queue *queue, bool first_busy)
+void
+queue_make_room(struct queue *queue, size_t size, bool first_busy)
 {
-    struct batch *before = first_busy ? queue->first : NULL;
-
-    while (queue->size > queue->limit) {
+    while (queue->size + size > queue->limit) {
+        struct batch *before = first_busy ? queue->first : NULL;
         struct batch *oldest = before == NULL ? queue->first : before->next;
 
-        if (oldest == NULL || oldest == queue->last)
+        if (oldest == NULL)
             return;
         queue->n_dropped += oldest->n_lines;
         drop_behind(queue, before);
@@ -54,7 +53,7 @@ make_room(struct queue *queue, bool first_busy)
 }
 
 void
-queue_push(struct queue *queue, struct batch *batch, bool first_busy)
+queue_push(struct queue *queue, struct batch *batch)
 {
     batch->next = NULL;
     if (queue->last == NULL)
@@ -66,7 +65,6 @@ queue_push(struct queue *queue, struct batch *batch, bool first_busy)
     queue->n_lines += batch->n_lines;
     queue->n_batches++;
     queue->n_dropped += batch->n_dropped;
-    make_room(queue, first_busy);
 }
 
 void

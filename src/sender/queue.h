@@ -25,9 +25,12 @@ void queue_init(struct queue *queue, size_t limit);
 /* Frees every batch in it. */
 void queue_release(struct queue *queue);
 
-/* Takes a sealed batch as the newest. Older ones are dropped and counted until all fit; first_busy:
- * the oldest is on its way and stays. */
-void queue_push(struct queue *queue, struct batch *batch, bool first_busy);
+/* Drops the oldest batches and counts their lines until size more bytes fit, or none is left that
+ * may go; first_busy: the oldest is on its way and stays. */
+void queue_make_room(struct queue *queue, size_t size, bool first_busy);
+
+/* Takes a sealed batch as the newest; room has been made for it. */
+void queue_push(struct queue *queue, struct batch *batch);
 
 /* The oldest leaves, delivered, and is freed. */
 void queue_pop(struct queue *queue);

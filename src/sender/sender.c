@@ -65,6 +65,7 @@ init(struct sender *sender, const struct sender_opts *opts)
     signal(SIGTERM, SIG_IGN);
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
+    srandom((unsigned)clock_wall_ms() ^ (unsigned)getpid());
     inlet_init(&sender->inlet, opts->pipe_fd);
     queue_init(&sender->queue, opts->queue_memory);
     sender->backoff = (struct backoff){.first_ms = RETRY_FIRST_MS, .cap_ms = RETRY_CAP_MS};
@@ -109,9 +110,10 @@ finish_incoming(struct sender *sender)
     batch_seal(batch);
     if (sender->opts->print_flushes)
         trace_batch(stdout, batch, &sender->opts->dialect);
-    queue_push(&sender->queue, batch, sender->sending);
+    queue_push(&sender->queue, batch);
 }
 
+/* No flush takes more than half of the memory, so that one can arrive while one is on its way. */
 static void
 take_frame(struct sender *sender, const struct frame *frame)
 {
@@ -120,11 +122,12 @@ take_frame(struct sender *sender, const struct frame *frame)
         finish_incoming(sender);
     }
     if (sender->incoming == NULL)
-        sender->incoming = batch_new(frame->header.flush_id, sender->opts->queue_memory);
+        sender->incoming = batch_new(frame->header.flush_id, sender->opts->queue_memory / 2);
     if (sender->incoming == NULL)
         fatal(EXIT_FAILURE, "no memory for a flush");
     if (batch_add(sender->incoming, frame->payload, frame->header.len) != 0)
         log_warnx("a frame from the worker holds what is no record");
+    queue_make_room(&sender->queue, batch_size(sender->incoming), sender->sending);
     if ((frame->header.flags & FRAME_LAST) != 0)
         finish_incoming(sender);
 }
@@ -220,7 +223,8 @@ ask_for_addresses(struct sender *sender)
     while (read(sender->opts->addresses_fd, &stale, sizeof(stale)) > 0)
         ;
     sender->resolving = true;
-    sender->resolve_deadline_ms = clock_mono_ms() + RESOLVE_MS;
+    sender->resolve_deadline_ms =
+        clock_mono_ms() + (sender->stopping ? LAST_RESOLVE_MS : RESOLVE_MS);
     if (write(sender->opts->ask_fd, "", 1) != 1)
         sender->resolve_deadline_ms = 0;
 }

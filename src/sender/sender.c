@@ -27,6 +27,7 @@
 #define LAST_DELIVERY_MS 10000
 /* How long an answer of the resolver may take; older addresses then have to do. */
 #define RESOLVE_MS      12000
+#define LAST_RESOLVE_MS 2000
 #define RETRY_FIRST_MS  1000
 #define RETRY_CAP_MS    30000
 #define LAST_RETRY_MS   500

@@ -1,0 +1,74 @@
+/*
+ * child: when a process is started, replaced, asked to stop and killed. Pure: it is told what
+ * happened and when, and answers what is to be done; time and chance are the caller's.
+ */
+#ifndef MASTER_CHILD_H
+#define MASTER_CHILD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/backoff.h"
+
+/* One that lived this long is replaced at once. */
+#define CHILD_STEADY_MS 10000
+/* EX_CONFIG of <sysexits.h>: what is wrong stays wrong, an operator must act. */
+#define CHILD_STATUS_PERMANENT 78
+
+#define CHILD_TEXT_MAX 64
+
+enum child_state {
+    CHILD_WAITING,  /* not there; to be started at the deadline */
+    CHILD_UP,       /* replaced when it dies */
+    CHILD_LAST,     /* there, but will not be replaced */
+    CHILD_STOPPING, /* asked to stop; killed at the deadline */
+    CHILD_ENDED,
+    CHILD_STATE_COUNT,
+};
+
+enum child_event_kind {
+    CHILD_DEADLINE, /* deadline_ms has come */
+    CHILD_STARTED,  /* as pid */
+    CHILD_EXITED,   /* with status, as waitpid(2) gives it; or it could not be started */
+    CHILD_RETIRE,   /* it may end by itself, and then that is all */
+    CHILD_STOP,     /* it is to end within its grace_ms */
+    CHILD_EVENT_COUNT,
+};
+
+enum child_action {
+    CHILD_NOTHING,
+    CHILD_FORK,    /* then report CHILD_STARTED or CHILD_EXITED */
+    CHILD_ASK,     /* ask it to stop */
+    CHILD_KILL,    /* SIGKILL */
+    CHILD_GIVE_UP, /* it said that starting it again is of no use */
+};
+
+struct child {
+    enum child_state state;
+    pid_t pid;            /* of the one that is there, else 0 */
+    uint64_t started_ms;  /* CLOCK_MONOTONIC, as all times here */
+    uint64_t deadline_ms; /* of the next CHILD_DEADLINE, UINT64_MAX for none */
+    uint32_t grace_ms;    /* from the request to stop to SIGKILL */
+    uint32_t n_restarts;  /* deaths that were followed by another start */
+    struct backoff backoff;
+};
+
+struct child_event {
+    enum child_event_kind kind;
+    uint64_t now_ms;
+    pid_t pid;       /* of CHILD_STARTED */
+    int status;      /* of CHILD_EXITED */
+    uint32_t chance; /* of CHILD_EXITED: any random number, for the jitter */
+};
+
+/* One that is due to be started now. */
+void child_init(struct child *child, uint32_t grace_ms);
+
+/* Takes one event. An event that means nothing in the child's state changes nothing. */
+enum child_action child_step(struct child *child, const struct child_event *event);
+
+/* "exit status 1" or "signal 9 (Killed)" of a status of waitpid(2). */
+void child_format_status(int status, char out[CHILD_TEXT_MAX]);
+
+#endif

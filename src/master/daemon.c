@@ -1,0 +1,292 @@
+/*
+ * daemon: owns the pidfile, the way into the background and the way a daemon is found and ended.
+ * Must not know what the daemon does.
+ */
+#include "master/daemon.h"
+
+#include <bsd/libutil.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/num.h"
+
+/* The worker's and the sender's grace, and some. */
+#define STOP_PATIENCE_MS 30000
+
+static void
+report(struct daemon *daemon, int status)
+{
+    unsigned char byte = (unsigned char)status;
+
+    if (daemon->ready_fd >= 0 && write(daemon->ready_fd, &byte, 1) != 1)
+        return; /* who waited has gone */
+}
+
+/* Children inherit this handler, but neither the right to speak for the daemon nor its file. */
+static void
+on_daemon_exit(int status, void *argument)
+{
+    struct daemon *daemon = argument;
+
+    if (daemon->pid == getpid()) {
+        report(daemon, status);
+        /* Not permitted after the drop: the file stays, and is stale by its lock. */
+        if (daemon->pidfile != NULL)
+            (void)pidfile_remove(daemon->pidfile);
+    }
+    free(daemon);
+}
+
+/* The process that the shell waits for. */
+static _Noreturn void
+wait_for_daemon(int fd, pid_t intermediate)
+{
+    unsigned char status;
+    ssize_t n;
+
+    waitpid(intermediate, NULL, 0);
+    do
+        n = read(fd, &status, 1);
+    while (n < 0 && errno == EINTR);
+    _exit(n == 1 ? status : EXIT_FAILURE);
+}
+
+/* Of the two forks, the second one so that the daemon leads no session and never gets a terminal.
+ * Returns the pipe's write end, in the daemon only, or -errno. */
+static int
+go_background(void)
+{
+    int ready[2], error;
+    pid_t pid;
+
+    if (pipe2(ready, O_CLOEXEC) != 0)
+        return -errno;
+    fflush(NULL);
+    pid = fork();
+    if (pid < 0) {
+        error = errno;
+        close(ready[0]);
+        close(ready[1]);
+        return -error;
+    }
+    if (pid > 0) {
+        close(ready[1]);
+        wait_for_daemon(ready[0], pid);
+    }
+    close(ready[0]);
+    setsid();
+    pid = fork();
+    if (pid != 0)
+        _exit(pid < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+    return ready[1];
+}
+
+/* The daemon leaves the directory that a relative path is relative to. */
+static int
+set_path(struct daemon *daemon, const char *path)
+{
+    char cwd[PATH_MAX] = "";
+    int n;
+
+    if (path[0] != '/' && getcwd(cwd, sizeof(cwd)) == NULL)
+        return -errno;
+    n = snprintf(daemon->path, sizeof(daemon->path), "%s%s%s", cwd, path[0] != '/' ? "/" : "",
+                 path);
+    return n > 0 && (size_t)n < sizeof(daemon->path) ? 0 : -ENAMETOOLONG;
+}
+
+struct daemon *
+daemon_start(const char *pidfile)
+{
+    struct daemon *daemon = calloc(1, sizeof(*daemon));
+    int error;
+
+    if (daemon == NULL)
+        return NULL;
+    error = set_path(daemon, pidfile);
+    daemon->ready_fd = error == 0 ? go_background() : error;
+    error = daemon->ready_fd;
+    if (error >= 0 && chdir("/") != 0)
+        error = -errno;
+    daemon->pid = getpid();
+    if (error < 0 || on_exit(on_daemon_exit, daemon) != 0) {
+        free(daemon);
+        errno = error < 0 ? -error : ENOMEM;
+        return NULL;
+    }
+    umask(S_IWGRP | S_IWOTH);
+    return daemon;
+}
+
+int
+daemon_lock(struct daemon *daemon)
+{
+    pid_t other = -1;
+
+    daemon->pidfile = pidfile_open(daemon->path, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH, &other);
+    if (daemon->pidfile == NULL && errno == EEXIST)
+        fatalx(EX_CONFIG, "pidfile (%s): already running as pid %d; stop it or set PIDFILE",
+               daemon->path, (int)other);
+    if (daemon->pidfile == NULL || pidfile_write(daemon->pidfile) != 0)
+        fatalx(EX_CONFIG, "cannot write pidfile (%s): %s; set PIDFILE", daemon->path,
+               strerror(errno));
+    return pidfile_fileno(daemon->pidfile);
+}
+
+void
+daemon_detach(void)
+{
+    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (fd < 0)
+        return;
+    fflush(NULL);
+    for (int stdio = STDIN_FILENO; stdio <= STDERR_FILENO; stdio++)
+        dup2(fd, stdio);
+    if (fd > STDERR_FILENO)
+        close(fd);
+}
+
+void
+daemon_clean_fds(void)
+{
+    int fd;
+
+    /* The lowest free number is taken each time, so this fills the gaps. */
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        dup2(fd, STDIN_FILENO);
+    closefrom(STDERR_FILENO + 1);
+}
+
+void
+daemon_ready(struct daemon *daemon)
+{
+    report(daemon, EXIT_SUCCESS);
+    daemon_detach();
+}
+
+/* What daemon_stop says. */
+static int __attribute__((format(printf, 2, 3))) say(int status, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    return status;
+}
+
+/* The pid in the file, or 0. */
+static pid_t
+read_pid(int fd)
+{
+    char text[16];
+    ssize_t n = pread(fd, text, sizeof(text), 0);
+    uint64_t pid;
+
+    if (n > 0 && text[n - 1] == '\n')
+        n--;
+    if (n <= 0 || num_parse_u64(text, (size_t)n, INT32_MAX, &pid) != 0)
+        return 0;
+    return (pid_t)pid;
+}
+
+static bool
+is_daemon(pid_t pid)
+{
+    char path[32], comm[32];
+    ssize_t n;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    n = read(fd, comm, sizeof(comm));
+    close(fd);
+    return n == (ssize_t)sizeof(DAEMON_COMM) && memcmp(comm, DAEMON_COMM "\n", (size_t)n) == 0;
+}
+
+static bool
+is_locked(int fd)
+{
+    return flock(fd, LOCK_EX | LOCK_NB) != 0;
+}
+
+/* Sends SIGTERM and waits for the end. Returns what daemon_stop does. */
+static int
+end_process(int pidfd, pid_t pid, const char *path)
+{
+    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+
+    if (pidfd_send_signal(pidfd, SIGTERM, NULL, 0) != 0 && errno != ESRCH)
+        return say(1, "pidfile (%s): cannot stop pid %d: %s", path, (int)pid, strerror(errno));
+    if (poll(&ended, 1, STOP_PATIENCE_MS) != 1)
+        return say(1, "pidfile (%s): pid %d is still running after %d s", path, (int)pid,
+                   STOP_PATIENCE_MS / 1000);
+    /* The daemon may have done so itself, or may have lacked the right to. */
+    (void)unlink(path);
+    return 0;
+}
+
+/* The file is locked, so somebody runs. The pidfd comes first: from then on its process cannot be
+ * taken for another, and the two checks hold for the one that gets the signal. */
+static int
+stop_owner(int fd, const char *path)
+{
+    pid_t pid = read_pid(fd);
+    int pidfd = pid > 0 ? pidfd_open(pid, 0) : -1;
+    int status;
+
+    if (pidfd < 0 && is_locked(fd))
+        return say(1, "pidfile (%s) is locked, but names no process that could be stopped", path);
+    if (pidfd < 0 || !is_locked(fd))
+        status = 0; /* it has ended meanwhile */
+    else if (!is_daemon(pid))
+        status = say(1, "pidfile (%s) names pid %d, which is no pystatsd-server: left alone", path,
+                     (int)pid);
+    else
+        status = end_process(pidfd, pid, path);
+    if (pidfd >= 0)
+        close(pidfd);
+    return status;
+}
+
+int
+daemon_stop(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int status;
+
+    if (fd < 0 && errno == ENOENT)
+        return say(0, "pidfile (%s) does not exist. Daemon not running?", path);
+    if (fd < 0)
+        return say(1, "pidfile (%s) cannot be read: %s", path, strerror(errno));
+    if (is_locked(fd)) {
+        status = stop_owner(fd, path);
+    } else {
+        /* Held while the file goes, so that a daemon that starts now makes its own. */
+        (void)unlink(path);
+        status = say(0, "pidfile (%s) is stale. Daemon not running?", path);
+    }
+    close(fd);
+    return status;
+}

@@ -1,0 +1,62 @@
+/*
+ * main: owns the way from a command line to what is to be done. Must not know how.
+ */
+#include <bsd/unistd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+#include "base/buf.h"
+#include "master/args.h"
+#include "master/config.h"
+#include "master/daemon.h"
+#include "master/master.h"
+
+#define TEXT_MAX 65536
+
+static int
+act(struct args *args, struct config *config, const struct buf *warnings)
+{
+    int status = 0;
+
+    if (args->action == ARGS_CHECK) {
+        fwrite(warnings->data, 1, warnings->len, stderr);
+        config_print(config, stdout);
+        return fflush(stdout) == 0 ? 0 : EX_IOERR;
+    }
+    if (args->action != ARGS_RUN)
+        status = daemon_stop(config->master.pidfile);
+    if (args->action == ARGS_STOP || status != 0)
+        return status;
+    args->daemon |= args->action == ARGS_RESTART;
+    return master_run(args, config, warnings);
+}
+
+int
+main(int argc, char **argv, char **envp)
+{
+    struct args args = {.action = ARGS_RUN};
+    struct buf error, warnings;
+    struct config *config;
+    int status = EX_CONFIG;
+
+    setproctitle_init(argc, argv, envp); /* before anything points into argv: it is moved */
+    if (args_parse(argc, argv, &args) != 0)
+        return EX_CONFIG;
+    if (args.action == ARGS_DONE)
+        return 0;
+    buf_init(&error, TEXT_MAX);
+    buf_init(&warnings, TEXT_MAX);
+    config = calloc(1, sizeof(*config));
+    if (config == NULL)
+        perror("pystatsd-server");
+    else if (config_load(&args, config, &error, &warnings) != 0)
+        fprintf(stderr, "pystatsd-server: %.*s\n", (int)error.len, (const char *)error.data);
+    else
+        status = act(&args, config, &warnings);
+    free(config);
+    buf_release(&warnings);
+    buf_release(&error);
+    args_release(&args);
+    return status;
+}

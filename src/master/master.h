@@ -1,0 +1,17 @@
+/*
+ * master: the process that holds every socket and both ends of the pipe, and keeps the two others
+ * running. The only one that is ever root.
+ */
+#ifndef MASTER_MASTER_H
+#define MASTER_MASTER_H
+
+#include "base/buf.h"
+#include "master/config.h"
+
+/* The process's whole life: serves until it is asked to stop, in the background where args say so.
+ * warnings is what config_load had to say. What keeps it from starting ends the process with
+ * EX_CONFIG and one line in the log. Returns the exit status: 0, or EX_CONFIG where a child said
+ * that it can never work. Borrows all three; config changes with a reload. */
+int master_run(const struct args *args, struct config *config, const struct buf *warnings);
+
+#endif

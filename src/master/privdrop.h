@@ -1,0 +1,12 @@
+/*
+ * privdrop: from root to USER, for good.
+ */
+#ifndef MASTER_PRIVDROP_H
+#define MASTER_PRIVDROP_H
+
+/* Becomes user, with group alone ("": the user's), no capability and none to be had, and verifies
+ * it. Where the process is not root it stays who it is, without capabilities and new privileges.
+ * Ends the process with EX_CONFIG and one line in the log where it cannot be done. */
+void privdrop(const char *user, const char *group);
+
+#endif

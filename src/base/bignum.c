@@ -17,9 +17,8 @@ static const uint32_t pow5[POW5_STEP + 1] = {1,       5,        25,        125, 
 static void
 trim(struct bignum *big)
 {
-    while (big->n > 0 && big->limb[big->n - 1] == 0) {
+    while (big->n > 0 && big->limb[big->n - 1] == 0)
         big->n--;
-    }
 }
 
 void
@@ -50,9 +49,8 @@ bignum_mul_add(struct bignum *big, uint32_t factor, uint32_t addend)
 void
 bignum_mul_pow5(struct bignum *big, uint32_t power)
 {
-    for (; power > POW5_STEP; power -= POW5_STEP) {
+    for (; power > POW5_STEP; power -= POW5_STEP)
         bignum_mul_add(big, pow5[POW5_STEP], 0);
-    }
     bignum_mul_add(big, pow5[power], 0);
 }
 
@@ -86,9 +84,8 @@ bignum_shift_left(struct bignum *big, uint32_t n_bits)
 {
     uint32_t n_limbs = n_bits / LIMB_BITS, rest = n_bits % LIMB_BITS;
 
-    if (big->n == 0 || n_bits == 0) {
+    if (big->n == 0 || n_bits == 0)
         return;
-    }
     assert(big->n + n_limbs < BIGNUM_LIMBS);
     big->limb[big->n + n_limbs] = 0;
     for (uint32_t i = big->n; i-- > 0;) {
@@ -96,9 +93,8 @@ bignum_shift_left(struct bignum *big, uint32_t n_bits)
         big->limb[i + n_limbs + 1] |= (uint32_t)(wide >> LIMB_BITS);
         big->limb[i + n_limbs] = (uint32_t)wide;
     }
-    for (uint32_t i = 0; i < n_limbs; i++) {
+    for (uint32_t i = 0; i < n_limbs; i++)
         big->limb[i] = 0;
-    }
     big->n += n_limbs + 1;
     trim(big);
 }
@@ -106,9 +102,8 @@ bignum_shift_left(struct bignum *big, uint32_t n_bits)
 uint32_t
 bignum_bits(const struct bignum *big)
 {
-    if (big->n == 0) {
+    if (big->n == 0)
         return 0;
-    }
     return big->n * LIMB_BITS - (uint32_t)__builtin_clz(big->limb[big->n - 1]);
 }
 
@@ -165,12 +160,10 @@ divide_step(uint32_t *num, const struct bignum *den)
     uint64_t leading = (uint64_t)num[n] << LIMB_BITS | num[n - 1];
     uint64_t digit = leading / den->limb[n - 1];
 
-    if (digit > UINT32_MAX) {
+    if (digit > UINT32_MAX)
         digit = UINT32_MAX;
-    }
-    for (int below = subtract_product(num, den, digit); below; digit--) {
+    for (int below = subtract_product(num, den, digit); below; digit--)
         below = !add_back(num, den);
-    }
     return (uint32_t)digit;
 }
 
@@ -179,9 +172,8 @@ bignum_divide(struct bignum *num, const struct bignum *den)
 {
     assert(den->n > 0 && den->limb[den->n - 1] >> (LIMB_BITS - 1) != 0);
     assert(num->n <= den->n + 2 && den->n + 2 <= BIGNUM_LIMBS);
-    while (num->n < den->n + 2) {
+    while (num->n < den->n + 2)
         num->limb[num->n++] = 0;
-    }
     uint64_t quotient = (uint64_t)divide_step(num->limb + 1, den) << LIMB_BITS;
     quotient |= divide_step(num->limb, den);
     trim(num);

@@ -52,23 +52,20 @@ scan_mantissa(const char *text, const char *end, struct decimal *out)
         unsigned digit = (unsigned char)*at - (unsigned)'0';
         if (digit <= 9) {
             if (n_digits == 0) {
-                if (digit == 0) {
+                if (digit == 0)
                     continue;
-                }
                 digits = at;
             }
-            if (n_digits++ < HEAD_DIGITS) {
+            if (n_digits++ < HEAD_DIGITS)
                 head = head * 10 + digit;
-            }
         } else if (*at == '.' && point == NULL) {
             point = at;
         } else {
             break;
         }
     }
-    if (at - text == (point != NULL)) {
+    if (at - text == (point != NULL))
         return NULL;
-    }
     out->digits = digits;
     out->n_digits = n_digits;
     out->head = head;
@@ -84,24 +81,19 @@ scan_exponent(const char *at, const char *end, int64_t *exponent)
     int64_t value = 0;
     bool negative = false;
 
-    if (*at != 'e' && *at != 'E') {
+    if (*at != 'e' && *at != 'E')
         return -1;
-    }
     at++;
-    if (at < end && (*at == '+' || *at == '-')) {
+    if (at < end && (*at == '+' || *at == '-'))
         negative = *at++ == '-';
-    }
-    if (at == end) {
+    if (at == end)
         return -1;
-    }
     for (; at < end; at++) {
         unsigned digit = (unsigned char)*at - (unsigned)'0';
-        if (digit > 9) {
+        if (digit > 9)
             return -1;
-        }
-        if (value < EXPONENT_CAP) {
+        if (value < EXPONENT_CAP)
             value = value * 10 + digit;
-        }
     }
     *exponent += negative ? -value : value;
     return 0;
@@ -113,14 +105,12 @@ static bool
 convert_fast(const struct decimal *decimal, double *out)
 {
     if (!is_arithmetic_exact || decimal->n_digits > HEAD_DIGITS || decimal->head > MAX_EXACT ||
-        decimal->exponent < -POW10_EXACT || decimal->exponent > POW10_EXACT) {
+        decimal->exponent < -POW10_EXACT || decimal->exponent > POW10_EXACT)
         return false;
-    }
-    if (decimal->exponent < 0) {
+    if (decimal->exponent < 0)
         *out = (double)decimal->head / pow10_exact[-decimal->exponent];
-    } else {
+    else
         *out = (double)decimal->head * pow10_exact[decimal->exponent];
-    }
     return true;
 }
 
@@ -146,9 +136,8 @@ load_digits(const struct decimal *decimal, struct bignum *out)
         bignum_mul_add(out, factor, chunk);
     }
     for (; n_read < decimal->n_digits; at++) {
-        if (*at == '.') {
+        if (*at == '.')
             continue;
-        }
         if (*at != '0') {
             bignum_mul_add(out, 10, 1);
             return DIGITS_MAX + 1;
@@ -185,9 +174,8 @@ round_to_double(uint64_t quotient, int exponent, double *out)
 
     /* The hidden bit, or the carry out of the mantissa, is what counts the exponent up. */
     uint64_t bits = ((uint64_t)(biased - 1) << MANTISSA_BITS) + mantissa;
-    if (bits >> MANTISSA_BITS >= EXPONENT_INF) {
+    if (bits >> MANTISSA_BITS >= EXPONENT_INF)
         return -1;
-    }
     memcpy(out, &bits, sizeof *out);
     return 0;
 }
@@ -205,9 +193,8 @@ convert_exact(const struct decimal *decimal, double *out)
         *out = 0;
         return 0;
     }
-    if (point > 309) {
+    if (point > 309)
         return -1;
-    }
     int exponent = (int)point - load_digits(decimal, &num);
     bignum_set(&den, 1);
     bignum_mul_pow5(exponent < 0 ? &den : &num, (uint32_t)(exponent < 0 ? -exponent : exponent));
@@ -226,16 +213,13 @@ num_parse(const char *text, size_t len, double *out)
     bool negative = false;
     double value;
 
-    if (at < end && (*at == '+' || *at == '-')) {
+    if (at < end && (*at == '+' || *at == '-'))
         negative = *at++ == '-';
-    }
     at = scan_mantissa(at, end, &decimal);
-    if (at == NULL || (at < end && scan_exponent(at, end, &decimal.exponent) != 0)) {
+    if (at == NULL || (at < end && scan_exponent(at, end, &decimal.exponent) != 0))
         return -1;
-    }
-    if (!convert_fast(&decimal, &value) && convert_exact(&decimal, &value) != 0) {
+    if (!convert_fast(&decimal, &value) && convert_exact(&decimal, &value) != 0)
         return -1;
-    }
     *out = negative ? -value : value;
     return 0;
 }
@@ -245,14 +229,12 @@ num_parse_u64(const char *text, size_t len, uint64_t max, uint64_t *out)
 {
     uint64_t value = 0;
 
-    if (len == 0) {
+    if (len == 0)
         return -1;
-    }
     for (size_t i = 0; i < len; i++) {
         unsigned digit = (unsigned char)text[i] - (unsigned)'0';
-        if (digit > 9 || value > max / 10 || digit > max - value * 10) {
+        if (digit > 9 || value > max / 10 || digit > max - value * 10)
             return -1;
-        }
         value = value * 10 + digit;
     }
     *out = value;

@@ -30,9 +30,8 @@ static const double pow10_exact[POW10_EXACT + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,
 static bool
 find_fast(double value, uint64_t *out_digits, int *out_exponent)
 {
-    if (!is_arithmetic_exact) {
+    if (!is_arithmetic_exact)
         return false;
-    }
     if (value <= (double)MAX_EXACT && (double)(int64_t)value == value) {
         *out_digits = (uint64_t)value;
         *out_exponent = 0;
@@ -40,9 +39,8 @@ find_fast(double value, uint64_t *out_digits, int *out_exponent)
     }
     for (int places = 1; places <= POW10_EXACT; places++) {
         double scaled = value * pow10_exact[places];
-        if (scaled >= 0x1p50) {
+        if (scaled >= 0x1p50)
             return false;
-        }
         int64_t digits = (int64_t)(scaled + 0.5);
         if ((double)digits / pow10_exact[places] == value) {
             *out_digits = (uint64_t)digits;
@@ -83,11 +81,10 @@ find_interval(double value, struct interval *out)
     int exponent = (int)(bits >> MANTISSA_BITS);
     /* Below a power of two the doubles lie twice as close. */
     uint64_t below = mantissa == 0 && exponent > 1 ? 1 : 2;
-    if (exponent > 0) {
+    if (exponent > 0)
         mantissa |= HIDDEN_BIT;
-    } else {
+    else
         exponent = 1;
-    }
     exponent -= EXPONENT_BIAS;
 
     /* 78913 / 2^18 is log10(2), near enough for any double; gcc shifts the sign along. With
@@ -134,11 +131,10 @@ find_exact(double value, uint64_t *out_digits, int *out_exponent)
     uint64_t twice_rest = (interval.middle - digits * step) * 2;
     digits +=
         twice_rest > step || (twice_rest == step && (!interval.is_whole || (digits & 1) != 0));
-    if (digits * step < interval.first) {
+    if (digits * step < interval.first)
         digits++;
-    } else if (digits * step > interval.last) {
+    else if (digits * step > interval.last)
         digits--;
-    }
     *out_digits = digits;
     *out_exponent = n_zeros - interval.scale;
 }
@@ -146,7 +142,6 @@ find_exact(double value, uint64_t *out_digits, int *out_exponent)
 void
 shortest_digits(double value, uint64_t *out_digits, int *out_exponent)
 {
-    if (!find_fast(value, out_digits, out_exponent)) {
+    if (!find_fast(value, out_digits, out_exponent))
         find_exact(value, out_digits, out_exponent);
-    }
 }

@@ -106,7 +106,7 @@ install: $(SERVER)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(UNITDIR) $(DESTDIR)/etc/default \
 		$(DESTDIR)$(PREFIX)/share/doc/pystatsd
 	install -m 755 $(SERVER) $(DESTDIR)$(PREFIX)/bin/pystatsd-server
-	sed 's|/usr/bin/|$(PREFIX)/bin/|' init/pystatsd.service >$(DESTDIR)$(UNITDIR)/pystatsd.service
+	sed 's|/usr/|$(PREFIX)/|' init/pystatsd.service >$(DESTDIR)$(UNITDIR)/pystatsd.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/pystatsd.service
 	test -e $(DESTDIR)/etc/default/pystatsd || \
 		install -m 644 etc/default/pystatsd $(DESTDIR)/etc/default/pystatsd

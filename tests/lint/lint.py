@@ -254,14 +254,18 @@ def shell_scripts(root):
 
 
 def python_files(root):
-    files = scripts(root, ".py", "python3")
-    for path in files:
+    files = []
+    for path in scripts(root, ".py", "python3"):
         try:
             compile(path.read_bytes(), str(path), "exec")
+            files.append(path)
         except SyntaxError as error:
             yield at(root, path, error.lineno or 1, error.msg)
     if files and importlib.util.find_spec("pyflakes"):
-        yield from tool(sys.executable, "-m", "pyflakes", *files, cwd=root)
+        for finding in tool(sys.executable, "-m", "pyflakes", *files, cwd=root):
+            path, line, what = re.match(r"(.+?):(\d+):\d+:? (.*)", finding).groups()
+            if "# noqa" not in Path(path).read_text().split("\n")[int(line) - 1]:
+                yield at(root, Path(path), line, what)
 
 
 def top_level(root):

@@ -1,0 +1,138 @@
+"""make install and make deps, as far as they can be tried without changing this machine."""
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SERVER = Path(os.environ.get("PYSTATSD_BUILD", ROOT / "build")).resolve() / "pystatsd-server"
+TOOLS = ["sh", "awk", "sed", "grep", "dirname"]
+
+
+def make(*args):
+    """Without the variables of a make that runs this; the server is not built again (-o)."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
+    subprocess.run(["make", "-s", "-C", ROOT, "-o", SERVER, f"SERVER={SERVER}", *args],
+                   env={**clean, "MAKEFLAGS": ""}, check=True, stdout=subprocess.PIPE)
+
+
+def files(root):
+    return {path.relative_to(root).as_posix() for path in root.rglob("*") if not path.is_dir()}
+
+
+@pytest.fixture
+def destination(tmp_path):
+    if not SERVER.exists():
+        pytest.skip("the server is not built")
+    return tmp_path / "destination"
+
+
+def test_uninstall_takes_back_what_install_did(destination):
+    make("install", f"DESTDIR={destination}")
+    assert {"usr/local/bin/pystatsd-server", "usr/local/lib/systemd/system/pystatsd.service",
+            "etc/default/pystatsd"} <= files(destination)
+    make("uninstall", f"DESTDIR={destination}")
+    assert list(destination.glob("*")) == []
+
+
+def test_the_unit_names_what_was_installed(destination):
+    make("install", f"DESTDIR={destination}", "PREFIX=/opt/x")
+    unit = (destination / "opt/x/lib/systemd/system/pystatsd.service").read_text()
+    assert "ExecStart=/opt/x/bin/pystatsd-server\n" in unit
+    documents = re.search(r"Documentation=file:(\S+)", unit).group(1)
+    assert documents.lstrip("/") in files(destination)
+
+
+def test_edited_settings_are_kept(destination):
+    make("install", f"DESTDIR={destination}")
+    settings = destination / "etc/default/pystatsd"
+    settings.write_text("PCT=95\n")
+    make("install", f"DESTDIR={destination}")
+    make("uninstall", f"DESTDIR={destination}")
+    assert settings.read_text() == "PCT=95\n"
+    assert files(destination) == {"etc/default/pystatsd"}
+
+
+BUILD = ["build-essential", "libx-dev"]
+CONTROL = """Source: x
+Build-Depends:
+ debhelper-compat (= 13),
+ libx-dev (>= 1) | liby-dev [amd64],
+ check <!nocheck>
+# a comment
+Standards-Version: 4
+
+Package: x
+Depends: not-asked-for
+"""
+TESTS_CONTROL = "Tests: a\nDepends: @, sink\n client\n"
+
+
+class Machine:
+    """debian/deps with a dpkg-query and an apt-get of ours."""
+
+    def __init__(self, path, installed, uid=0, apt_works=True, debian=True):
+        self.path = path
+        for name in TOOLS:
+            (path / "bin" / name).parent.mkdir(exist_ok=True)
+            (path / "bin" / name).symlink_to(shutil.which(name))
+        lines = "\n".join(f"ii ,{package}," for package in installed)
+        self._stub("id", f"echo {uid}")
+        self._stub("pkg-config", "exit 0")
+        if debian:
+            self._stub("dpkg-query", f"echo 'rc ,client,'\necho '{lines}'")
+            self._stub("apt-get", f'echo "$@" >>"{path}/asked"\nexit {0 if apt_works else 100}')
+        (path / "debian/tests").mkdir(parents=True)
+        (path / "debian/control").write_text(CONTROL)
+        (path / "debian/tests/control").write_text(TESTS_CONTROL.replace("sink\n", "sink,\n"))
+        shutil.copy(ROOT / "debian/deps", path / "debian/deps")
+
+    def _stub(self, name, body):
+        stub = self.path / "bin" / name
+        stub.write_text(f"#!/bin/sh\n{body}\n")
+        stub.chmod(0o755)
+
+    def deps(self):
+        """(exit status, what was printed, what apt-get was asked)."""
+        done = subprocess.run(["sh", self.path / "debian/deps"], text=True,
+                              env={"PATH": str(self.path / "bin")}, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
+        asked = self.path / "asked"
+        return done.returncode, done.stdout, asked.read_text() if asked.exists() else ""
+
+
+ALL = [*BUILD, "debhelper,debhelper-compat (= 13)", "check", "sink", "client"]
+
+
+@pytest.mark.parametrize("installed", [
+    ALL,
+    [name.replace("libx", "liby") for name in ALL],
+    [name.replace("sink", "other,foo, sink (= 1), bar") for name in ALL],
+])
+def test_deps_does_nothing_where_all_is_there(installed, tmp_path):
+    assert Machine(tmp_path, installed).deps() == (0, "", "")
+
+
+def test_deps_installs_what_is_missing(tmp_path):
+    status, _, asked = Machine(tmp_path, ["check", "sink"]).deps()
+    assert status == 0
+    update, install = asked.splitlines()
+    assert update.endswith("update") and "--no-install-recommends" in install
+    assert install.partition(" install ")[2] == "build-essential debhelper libx-dev client"
+
+
+@pytest.mark.parametrize("kwargs", [{"uid": 1000}, {"apt_works": False}])
+@pytest.mark.parametrize("installed, status", [(BUILD, 0), (BUILD[:1], 1), (BUILD[1:], 1)])
+def test_deps_fails_only_where_nothing_can_be_built(kwargs, installed, status, tmp_path):
+    got, said, asked = Machine(tmp_path, installed, **kwargs).deps()
+    assert got == status
+    assert "debhelper" in said and "sink client" in said
+    assert not ("uid" in kwargs and asked)
+
+
+def test_deps_elsewhere_than_on_debian(tmp_path):
+    status, said, _ = Machine(tmp_path, [], debian=False).deps()
+    assert status == 0 and said.startswith("not Debian: install ")

@@ -42,8 +42,8 @@ struct master_opts {
 
 struct config {
     struct master_opts master;
-    struct worker_opts worker; /* but for its descriptors and n_restarts */
-    struct sender_opts sender; /* the same */
+    struct worker_opts worker;             /* but for its descriptors and n_restarts */
+    struct sender_opts sender;             /* the same */
     char destination[CONFIG_TEXT_MAX + 8]; /* sender.destination borrows it */
     bool log_to_syslog;
     int log_level; /* LOG_ERR … LOG_DEBUG */
@@ -54,7 +54,8 @@ struct config {
 /* Reads and checks everything into *out. Returns 0, or -1 with one line in error that says what is
  * wrong, where (file:line or flag) and what was expected; *out is then unusable. Lines that an
  * operator should know of but that stop nothing (an unknown key, with the nearest known one) are
- * appended to warnings, each with a newline. out points into itself: never copy it by assignment. */
+ * appended to warnings, each with a newline. out points into itself: never copy it by assignment.
+ */
 int config_load(const struct args *args, struct config *out, struct buf *error,
                 struct buf *warnings);
 

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -61,7 +62,8 @@ spawn_name(const char *process)
 
     snprintf(name, sizeof(name), "pystatsd-%s", process);
     prctl(PR_SET_NAME, name);
-    setproctitle("-%s", name);
+    /* Padded: where a title is shorter than argv[0] was, libbsd leaves a dot behind it. */
+    setproctitle("-%-*s", (int)strlen(program_invocation_name), name);
     log_set_process(process);
 }
 

@@ -35,7 +35,7 @@
 
 /* Between the intervals, for own statistics. */
 struct counts {
-    uint64_t lines_sent, failures, dropped_seen;
+    uint64_t lines_sent, failures, reconnects, dropped_seen;
 };
 
 struct sender {
@@ -92,6 +92,7 @@ add_own(struct sender *sender, struct batch *batch)
 
     batch_add_own(batch, "lines_sent", (double)counts->lines_sent);
     batch_add_own(batch, "send_failures", (double)counts->failures);
+    batch_add_own(batch, "reconnects", (double)counts->reconnects);
     batch_add_own(batch, "queue_lines", (double)sender->queue.n_lines);
     batch_add_own(batch, "queue_dropped", (double)(sender->queue.n_dropped - counts->dropped_seen));
     batch_add_own(batch, "last_success_age", (double)(age_ms / 1000));
@@ -211,6 +212,8 @@ static void
 start_sending(struct sender *sender)
 {
     sender->sending = true;
+    if (sender->failing)
+        sender->counts.reconnects++;
     settle(sender, carbon_start(&sender->carbon, &sender->addresses, sender->queue.first,
                                 &sender->opts->dialect, clock_mono_ms()));
 }

@@ -76,7 +76,9 @@ class Daemon:
     def __init__(self, place, settings, args=(), config="/dev/null", as_nobody=False):
         self.place = str(place)
         self.settings = {"LISTEN_ADDRESS": "127.0.0.1", "FLUSH_INTERVAL": "1000"}
-        self.settings.update({key: str(value) for key, value in settings.items()})
+        self.settings.update(settings)
+        # None takes a setting back, to leave it to a file or to the daemon's default.
+        self.settings = {k: str(v) for k, v in self.settings.items() if v is not None}
         self.args = args
         self.config = config
         self.as_nobody = as_nobody and IS_ROOT
@@ -155,7 +157,7 @@ class Daemon:
             data = datagram.encode("ascii") if isinstance(datagram, str) else datagram
             self._client.sendto(data, ("127.0.0.1", self.port))
 
-    def signal(self, number):
+    def tell(self, number):
         self.process.send_signal(number)
 
     def wait(self, timeout=PATIENCE_S):
@@ -164,7 +166,7 @@ class Daemon:
 
     def stop(self, number=signal.SIGTERM):
         """Asks it to end, waits, and returns the exit status."""
-        self.signal(number)
+        self.tell(number)
         status = self.wait()
         proc.wait_gone(self.group(), "the daemon's children to end")
         return status

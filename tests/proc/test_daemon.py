@@ -1,0 +1,257 @@
+"""In the background: -D, --stop, --restart and the pidfile; and what a service manager is told."""
+
+import os
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from lib import proc
+from lib.daemon import EX_CONFIG, run, write_config
+from lib.wait import until
+
+
+class Background:
+    """Daemons started with -D, one pidfile, one port."""
+
+    def __init__(self, place, sink):
+        self.pidfile = os.path.join(place, "pystatsd.pid")
+        self.port = proc.free_udp_port()
+        self.groups = set()
+        self.settings = {
+            "LISTEN_ADDRESS": "127.0.0.1",
+            "FLUSH_INTERVAL": "1000",
+            "AGGREGATE_COUNTERS": "no",
+            "GRAPHITE_HOST": sink.host,
+            "GRAPHITE_PORT": sink.port,
+        }
+
+    def run(self, *args, **settings):
+        """The result of one call of the program, which must not wait for what it left behind."""
+        merged = {"LOCAL_PYSTATD_PORT": self.port, **self.settings, **settings}
+        result = run(merged, [*args, "--pidfile", self.pidfile])
+        pid = self.pid()
+        if pid and proc.stat(pid) and proc.stat(pid)[0] == "pystatsd-master":
+            self.groups.add(proc.stat(pid)[3])
+        return result
+
+    def start(self):
+        result = self.run("-D")
+        assert result.returncode == 0, result.stderr
+        return self.pid()
+
+    def pid(self):
+        """What the pidfile says, 0 where there is none."""
+        try:
+            with open(self.pidfile, encoding="ascii") as file:
+                return int(file.read() or "0")
+        except FileNotFoundError:
+            return 0
+
+    def write_pidfile(self, pid):
+        with open(self.pidfile, "w", encoding="ascii") as file:
+            file.write(f"{pid}\n")
+
+    def close(self):
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for pgid in self.groups:
+                for pid in proc.group(pgid):
+                    try:
+                        os.kill(pid, number)
+                    except ProcessLookupError:
+                        pass
+            try:
+                until(lambda: not any(proc.group(pgid) for pgid in self.groups), "the end")
+                return
+            except AssertionError:
+                if number == signal.SIGKILL:
+                    raise
+
+
+@pytest.fixture
+def background(place, sink):
+    made = Background(place, sink)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def sleeper():
+    """A process of ours that no --stop may touch."""
+    process = subprocess.Popen(["sleep", "120"])
+    yield process
+    assert process.poll() is None, "another program's process was ended"
+    process.kill()
+    process.wait()
+
+
+def dead_pid():
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    return process.pid
+
+
+def send(port, *datagrams):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        for datagram in datagrams:
+            client.sendto(datagram.encode("ascii"), ("127.0.0.1", port))
+
+
+def test_returns_when_ready(background, sink):
+    result = background.run("-D")
+    assert proc.udp_port_bound(background.port), "the port is not bound yet"
+    assert result.returncode == 0, result.stderr
+    assert proc.stat(background.pid())[0] == "pystatsd-master"
+    send(background.port, "first:1|c")
+    sink.wait_total("stats.first", 1)
+    assert proc.stat(background.pid())[2] != os.getpid(), "it is still our child"
+    assert os.getsid(background.pid()) != os.getsid(0)
+
+
+def test_stop(background, sink):
+    pid = background.start()
+    send(background.port, "last:1|c")
+    result = background.run("--stop")
+    assert result.returncode == 0, result.stderr
+    assert not proc.alive(pid), "--stop returned before the daemon's end"
+    assert not os.path.exists(background.pidfile)
+    assert not proc.udp_port_bound(background.port)
+    assert sink.total("stats.last") == 1, "the last flush is missing"
+
+
+def test_stop_without_pidfile(background):
+    result = background.run("--stop")
+    assert result.returncode == 0
+    assert background.pidfile in result.stderr and "does not exist" in result.stderr
+
+
+def test_port_taken(background):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+        holder.bind(("127.0.0.1", 0))
+        background.port = holder.getsockname()[1]
+        result = background.run("-D")
+    assert result.returncode == EX_CONFIG
+    assert str(background.port) in result.stderr
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    assert not os.path.exists(background.pidfile)
+
+
+def test_stale_pidfile_of_the_dead(background):
+    background.write_pidfile(dead_pid())
+    assert background.run("--stop").returncode == 0
+    background.write_pidfile(dead_pid())
+    pid = background.start()
+    assert proc.stat(pid)[0] == "pystatsd-master"
+
+
+def test_stale_pidfile_of_another(background, sleeper):
+    background.write_pidfile(sleeper.pid)
+    background.run("--stop")
+    assert sleeper.poll() is None
+    background.write_pidfile(sleeper.pid)
+    pid = background.start()
+    assert pid != sleeper.pid
+    assert background.run("--stop").returncode == 0
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "0", "1", "99999999999999999999"])
+def test_pidfile_with_nonsense(background, text):
+    with open(background.pidfile, "w", encoding="ascii") as file:
+        file.write(text)
+    background.run("--stop")
+    with open(background.pidfile, "w", encoding="ascii") as file:
+        file.write(text)
+    assert background.run("-D").returncode == 0
+
+
+def test_restart(background, sink):
+    first = background.start()
+    result = background.run("--restart")
+    assert result.returncode == 0, result.stderr
+    assert background.pid() not in (0, first)
+    assert not proc.alive(first)
+    send(background.port, "after:1|c")
+    sink.wait_total("stats.after", 1)
+
+
+def test_restart_of_nothing_starts(background):
+    assert background.run("--restart").returncode == 0
+    assert proc.stat(background.pid())[0] == "pystatsd-master"
+
+
+def test_second_daemon_refuses(background, sink):
+    first = background.start()
+    result = background.run("-D", LOCAL_PYSTATD_PORT=proc.free_udp_port())
+    assert result.returncode not in (0, None)
+    assert len(result.stderr.splitlines()) == 1 and background.pidfile in result.stderr
+    assert background.pid() == first and proc.alive(first)
+    send(background.port, "still:1|c")
+    sink.wait_total("stats.still", 1)
+
+
+def test_pidfile_directory_is_missing(background):
+    background.pidfile += ".d/pystatsd.pid"
+    result = background.run("-D")
+    assert result.returncode == EX_CONFIG and background.pidfile in result.stderr
+    assert not proc.udp_port_bound(background.port)
+
+
+def configured(daemons, place, sink):
+    """A daemon whose destination stands in a file, and the file's path."""
+    path = write_config(place, f"GRAPHITE_PORT={sink.port}\n")
+    settings = {"GRAPHITE_PORT": None, "AGGREGATE_COUNTERS": "no"}
+    return daemons(sink, settings, config=path), path
+
+
+def reload(daemon):
+    """SIGHUP, and what the service manager is told in return."""
+    before = len(daemon.notify.poll())
+    daemon.tell(signal.SIGHUP)
+    until(lambda: "READY=1" in daemon.notify.poll()[before:], "READY=1 after a reload")
+    told = daemon.notify.poll()[before:]
+    assert told.index("RELOADING=1") < told.index("READY=1")
+
+
+def test_reload_changes_the_destination(daemons, place, sinks, sink):
+    other = sinks()
+    daemon, _ = configured(daemons, place, sink)
+    children = daemon.children()
+    sink.wait_batches(1)
+    write_config(place, f"GRAPHITE_PORT={other.port}\n")
+    reload(daemon)
+    daemon.send("moved:1|c")
+    other.wait_total("stats.moved", 1)
+    assert set(daemon.children()) >= set(children), "a reload replaced a process"
+
+
+def test_reload_of_a_bad_file_changes_nothing(daemons, place, sink):
+    daemon, path = configured(daemons, place, sink)
+    write_config(place, "# bad\nFLUSH_INTERVAL=soon\nGRAPHITE_PORT=1\n")
+    reload(daemon)
+    assert f"{path}:2" in daemon.log
+    daemon.send("same:1|c")
+    sink.wait_total("stats.same", 1)
+
+
+def test_reload_says_what_takes_a_restart(daemons, place, sink):
+    daemon, _ = configured(daemons, place, sink)
+    write_config(place, f"GRAPHITE_PORT={sink.port}\nMAX_NAME=100\n")
+    reload(daemon)
+    until(lambda: "MAX_NAME" in daemon.log, "a word on MAX_NAME")
+
+
+def test_many_reloads_lose_nothing(daemons, place, sink):
+    daemon, _ = configured(daemons, place, sink)
+    for _ in range(20):
+        daemon.send("many:1|c")
+        reload(daemon)
+    sink.wait_total("stats.many", 20)
+    assert sink.total("stats.many") == 20
+
+
+def test_service_manager_is_told(daemon):
+    until(lambda: any(it.startswith("STATUS=") for it in daemon.notify.poll()), "a status")
+    assert daemon.notify.count("STOPPING=1") == 0
+    assert daemon.stop() == 0
+    assert daemon.notify.count("STOPPING=1") == 1

@@ -1,0 +1,191 @@
+"""The daemon's processes as /proc shows them: who they are, what they hold, and how they end."""
+
+import os
+import pwd
+import signal
+import time
+
+import pytest
+
+from lib import proc
+from lib.daemon import IS_ROOT
+from lib.wait import until
+
+NAMES = {"pystatsd-master", "pystatsd-worker", "pystatsd-sender"}
+as_root = pytest.mark.skipif(not IS_ROOT, reason="takes root: the daemon drops what it has")
+
+
+def pids(daemon):
+    """The three processes' pids."""
+    return [daemon.pid, daemon.child("worker"), daemon.child("sender")]
+
+
+def test_three_processes(daemon):
+    pids(daemon)
+    assert sorted(daemon.group().values()) == sorted(NAMES)
+    for pid in pids(daemon):
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            assert file.read().startswith(proc.stat(pid)[0].encode())
+
+
+@as_root
+def test_nobody_without_privileges(daemon):
+    nobody = pwd.getpwnam("nobody")
+    for pid in pids(daemon):
+        status = proc.status(pid)
+        assert status["Uid"].split() == [str(nobody.pw_uid)] * 4
+        assert status["Gid"].split() == [str(nobody.pw_gid)] * 4
+        assert status["Groups"].split() in ([], [str(nobody.pw_gid)])
+        for capabilities in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+            assert int(status[capabilities], 16) == 0, capabilities
+        assert status["NoNewPrivs"] == "1"
+
+
+def kinds(pid):
+    """The sorted kinds of what a process holds beyond stdio, and {kind: [link]}."""
+    tables = {name: proc.socket_inodes(name) for name in ("udp", "udp6", "tcp", "tcp6")}
+    found = {}
+    for fd, (link, flags) in proc.descriptors(pid).items():
+        if fd <= 2:
+            continue
+        kind, _, number = link.partition(":")
+        if kind == "socket":
+            kind = next((t for t, inodes in tables.items() if number[1:-1] in inodes), "socket")
+        elif kind == "pipe":
+            kind = "pipe-write" if flags & os.O_ACCMODE == os.O_WRONLY else "pipe-read"
+        elif kind == "anon_inode":
+            kind = number
+        found.setdefault(kind, []).append(link)
+    return sorted(kind for kind, links in found.items() for _ in links), found
+
+
+def held(daemon, name):
+    try:
+        return kinds(daemon.child(name))
+    except PermissionError:
+        pytest.skip("takes root: a process that changed its user hides its descriptors")
+
+
+def test_descriptors(daemon):
+    """Each child has what it works with and nothing else; a connection comes and goes."""
+    daemon.sink.wait_batches(1)
+    worker, worker_links = held(daemon, "worker")
+    assert worker == ["[signalfd]", "pipe-write", "udp"]
+    sender, sender_links = held(daemon, "sender")
+    passing = ("tcp", "socket", "[signalfd]")
+    sender = [kind for kind in sender if kind not in passing]
+    assert sender == ["pipe-read", "pipe-read", "pipe-write"]
+    assert worker_links["pipe-write"][0] in sender_links["pipe-read"]
+    assert worker_links["pipe-write"] != sender_links["pipe-write"]
+
+
+def test_standard_descriptors_are_open(daemon):
+    for pid in pids(daemon):
+        try:
+            assert {0, 1, 2} <= set(proc.descriptors(pid))
+        except PermissionError:
+            pytest.skip("takes root: a process that changed its user hides its descriptors")
+
+
+@pytest.mark.parametrize("name", ["worker", "sender"])
+def test_killed_child_comes_back(daemon, name):
+    daemon.sink.wait_batches(1)
+    killed, other = daemon.child(name), daemon.child("sender" if name == "worker" else "worker")
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: not proc.alive(killed), "the child to die")
+    assert daemon.child(name) != killed
+    daemon.send("back:1|c")
+    daemon.sink.wait_total("stats.back", 1)
+    daemon.sink.wait(lambda: (daemon.sink.last(f"statsd.restarts.{name}") or 0) >= 1, "its count")
+    assert proc.alive(other), "the other child was replaced, too"
+    assert f"{killed}" in daemon.log or f"{name}" in daemon.log
+
+
+def test_killed_again_and_again(daemon):
+    """A child that dies young comes back each time, with a pause that stays short."""
+    for _ in range(3):
+        worker = daemon.child("worker")
+        os.kill(worker, signal.SIGKILL)
+        until(lambda: not proc.alive(worker), "the worker to die")
+    daemon.child("worker")
+    daemon.send("back:1|c")
+    daemon.sink.wait_total("stats.back", 1)
+
+
+def test_children_end_with_the_master(daemon):
+    daemon.sink.wait_batches(1)
+    everyone = pids(daemon)
+    os.kill(daemon.pid, signal.SIGKILL)
+    daemon.wait()
+    proc.wait_gone(everyone)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["term", "int"])
+def test_asked_to_stop(daemon, number):
+    for _ in range(500):
+        daemon.send("last:1|c")
+    assert daemon.stop(number) == 0
+    assert daemon.sink.total("stats.last") == 500
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_whole_group_is_asked_to_stop(daemon, attempt):
+    """As systemd does it by default, all processes get the signal at once."""
+    for _ in range(500):
+        daemon.send("last:1|c")
+    os.killpg(daemon.pid, signal.SIGTERM)
+    assert daemon.wait() == 0
+    until(lambda: not daemon.group(), "the group to end")
+    assert daemon.sink.total("stats.last") == 500, attempt
+    assert not daemon.warnings("ended"), "an orderly end is no news"
+
+
+def test_asked_to_stop_at_once(daemons, sink):
+    """READY=1 was the promise: from then on nothing is lost, however young the children are."""
+    for _ in range(12):
+        daemon = daemons(sink, {"AGGREGATE_COUNTERS": "no"})
+        daemon.send("last:1|c")
+        assert daemon.stop() == 0
+        assert sink.total("stats.last") == 1
+        sink.connections.clear()
+
+
+def test_asked_twice(daemon):
+    daemon.sink.wait_batches(1)
+    daemon.send("last:1|c")
+    daemon.tell(signal.SIGTERM)
+    daemon.tell(signal.SIGTERM)
+    assert daemon.wait() == 0
+    assert daemon.sink.total("stats.last") == 1
+
+
+def test_queued_while_the_worker_is_stopped(daemon):
+    worker = daemon.child("worker")
+    os.kill(worker, signal.SIGSTOP)
+    proc.wait_stopped(worker)
+    for _ in range(1000):
+        daemon.send("queued:1|c")
+    os.kill(worker, signal.SIGCONT)
+    daemon.sink.wait_total("stats.queued", 1000)
+    assert daemon.sink.total("stats.queued") == 1000
+
+
+def test_stop_reads_what_the_kernel_has_queued(daemon):
+    worker = daemon.child("worker")
+    os.kill(worker, signal.SIGSTOP)
+    proc.wait_stopped(worker)
+    for _ in range(1000):
+        daemon.send("queued:1|c")
+    daemon.tell(signal.SIGTERM)
+    os.kill(worker, signal.SIGCONT)
+    assert daemon.wait() == 0
+    assert daemon.sink.total("stats.queued") == 1000
+
+
+def test_stop_with_carbon_away_takes_at_most_its_time(daemons, sinks):
+    sink = sinks(listening=False)
+    daemon = daemons(sink)
+    daemon.send("lost:1|c")
+    began = time.monotonic()
+    assert daemon.stop() == 0
+    assert time.monotonic() - began < 15

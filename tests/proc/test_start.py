@@ -1,0 +1,215 @@
+"""Starts that must fail with one clear line, and what a start says and prints."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from lib import daemon as daemon_module
+from lib import proc
+from lib.daemon import EX_CONFIG, IS_ROOT, run, write_config
+from lib.wait import until
+
+QUIET = {"LISTEN_ADDRESS": "127.0.0.1", "LOCAL_PYSTATD_PORT": "0", "TRANSPORT": "none"}
+
+
+def assert_refused(result, *words):
+    """Exit 78, and one line on stderr that holds the words."""
+    assert result.returncode == EX_CONFIG, result.stderr
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    for word in words:
+        assert word in result.stderr
+
+
+def test_missing_file(place):
+    assert_refused(run(QUIET, config=f"{place}/none"), f"{place}/none")
+
+
+def test_directory_as_file(place):
+    assert_refused(run(QUIET, config=place), place)
+
+
+def test_unreadable_file(place):
+    path = write_config(place, "PCT=90\n")
+    os.chmod(path, 0)
+    assert_refused(run(QUIET, config=path, as_nobody=True), path)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "FLUSH_INTERVAL=soon",
+        "FLUSH_INTERVAL=10",
+        "GRAPHITE_PORT=70000",
+        "PCT=101",
+        "TRANSPORT=pigeon",
+        "MEMORY_LIMIT=much",
+        "LOG_LEVEL=loud",
+        "AGGREGATE_COUNTERS=maybe",
+        "COUNTERS_PREFIX=$(id)",
+        "PCT=90 # of them",
+    ],
+)
+def test_bad_value(place, line):
+    path = write_config(place, f"# one\n\n{line}\n")
+    assert_refused(run(QUIET, config=path), f"{path}:3")
+
+
+def test_bad_value_on_the_command_line():
+    assert_refused(run({**QUIET, "FLUSH_INTERVAL": "soon"}), "FLUSH_INTERVAL")
+
+
+@pytest.mark.parametrize("setting", ["SPOOL_DIR=/nonexistent", "THREADS=4", "RELAY=127.0.0.1:1"])
+def test_key_that_is_not_built(setting):
+    key, _, value = setting.partition("=")
+    assert_refused(run({**QUIET, key: value}), key)
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="takes root: others ignore USER")
+@pytest.mark.parametrize("key", ["USER", "GROUP"])
+def test_unknown_user(key):
+    settings = {**QUIET, "LOCAL_PYSTATD_PORT": str(proc.free_udp_port()), key: "nosuchone"}
+    assert_refused(run(settings), "nosuchone")
+
+
+def test_nothing_to_listen_on():
+    assert_refused(run(QUIET), "LOCAL_PYSTATD_PORT")
+
+
+def test_port_in_use():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+        holder.bind(("127.0.0.1", 0))
+        port = str(holder.getsockname()[1])
+        assert_refused(run({**QUIET, "LOCAL_PYSTATD_PORT": port}), port)
+
+
+def test_unknown_flag():
+    result = run(QUIET, ["--no-such-flag"])
+    assert result.returncode == EX_CONFIG and "no-such-flag" in result.stderr
+
+
+def test_unknown_key_is_a_warning(daemons, place, sink):
+    path = write_config(place, "PTC=50\n")
+    daemon = daemons(sink, config=path)
+    warnings = daemon.warnings("PTC")
+    assert len(warnings) == 1 and f"{path}:1" in warnings[0] and "PCT" in warnings[0]
+
+
+def test_check_config(place):
+    path = write_config(place, 'PCT={50,99}\nTIMERS_PREFIX="a.b"\n')
+    result = run({"GRAPHITE_PORT": "2013"}, ["--check-config"], config=path)
+    assert result.returncode == 0, result.stderr
+    assert 'TIMERS_PREFIX="a.b"' in result.stdout
+    assert 'GRAPHITE_PORT="2013"' in result.stdout
+    assert f"{path}:2" in result.stdout and "--set" in result.stdout
+    bad = write_config(place, "PCT=often\n")
+    assert_refused(run({}, ["--check-config"], config=bad), f"{bad}:1")
+
+
+def test_checked_configuration_reads_back(place):
+    first = run({"PCT": "50", "GLOBAL_PREFIX": "x.y"}, ["--check-config"]).stdout
+    path = write_config(place, first)
+    second = run({}, ["--check-config"], config=path)
+    assert second.returncode == 0, second.stderr
+    values = [line for line in first.splitlines() if not line.startswith("#")]
+    assert values == [line for line in second.stdout.splitlines() if not line.startswith("#")]
+
+
+def test_version_and_help():
+    version = run({}, ["--version"])
+    assert version.returncode == 0 and re.search(r"pystatsd.*[0-9]+\.[0-9]+", version.stdout)
+    usage = run({}, ["--help"])
+    assert usage.returncode == 0 and "--flush-interval" in usage.stdout
+
+
+def test_debug_prints_each_flush(daemons, sink):
+    settings = {"AGGREGATE_COUNTERS": "no", "FLUSH_ALIGN": "no"}
+    daemon = daemons(sink, settings, args=["--debug"])
+    daemon.send("c:3|c\nc:4|c\ng:2.5|g\nt:10|ms\nt:20|ms\nt:30|ms")
+    until(lambda: "Sent out 3 metrics" in daemon.output, "the flush")
+    lines = daemon.output.splitlines()
+    assert "Sending c => count=7" in lines
+    assert "Sending g => value=2.5" in lines
+    assert "Sending t ====> lower=10, mean=20, upper=30, 90pct=20, count=3" in lines
+    end = "================== Flush completed. Waiting until next flush. Sent out 3 metrics ======="
+    assert end in lines
+    until(lambda: "Sent out 1 metrics" in daemon.output, "the gauge alone")
+
+
+def test_without_debug_nothing_is_printed(daemon):
+    daemon.send("c:3|c")
+    daemon.sink.wait_total("stats.c", 3)
+    assert daemon.output == ""
+
+
+def test_debug_without_any_carbon(daemons, sinks):
+    """How everybody meets the program first: flushes are shown, and one warning names carbon."""
+    sink = sinks(listening=False)
+    daemon = daemons(sink, args=["--debug"])
+    until(lambda: daemon.output.count("Flush completed") >= 4, "four flushes")
+    warnings = daemon.warnings()
+    assert len([it for it in warnings if str(sink.port) in it]) == 1, warnings
+    sink.listen()  # lets the daemon end without waiting for it
+
+
+def test_transport_none(daemons):
+    daemon = daemons(None, args=["--debug"])
+    daemon.send("g:1|g")
+    until(lambda: daemon.output.count("Sent out 1 metrics") >= 2, "two flushes")
+    assert daemon.warnings("carbon") == []
+
+
+def test_as_an_ordinary_user(daemons, sink):
+    daemon = daemons(sink, {"AGGREGATE_COUNTERS": "no"}, as_nobody=True)
+    assert re.search(r"\[INFO\].*not started as root", daemon.log)
+    daemon.send("c:1|c")
+    sink.wait_total("stats.c", 1)
+
+
+def test_wildcard_listens_on_both_families(daemons, sink):
+    daemon = daemons(sink, {"LISTEN_ADDRESS": "", "AGGREGATE_COUNTERS": "no"})
+    daemon.send("four:1|c")
+    if proc.have_ipv6():
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as client:
+            client.sendto(b"six:1|c", ("::1", daemon.port))
+        sink.wait_total("stats.six", 1)
+    sink.wait_total("stats.four", 1)
+
+
+def make_run():
+    """`make run`, free of what a make around this test put into the environment."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.Popen(
+        ["make", "--no-print-directory", "run"],
+        cwd=daemon_module.ROOT,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def test_make_run():
+    """From a terminal: Ctrl-C reaches make and the daemon alike, and all of them end."""
+    if os.path.realpath(daemon_module.BUILD) != os.path.join(daemon_module.ROOT, "build"):
+        pytest.skip("another build than that of make run is under test")
+    if not os.access(os.path.join(daemon_module.ROOT, "etc/default/pystatsd"), os.R_OK):
+        pytest.skip("there is no etc/default/pystatsd")
+    if proc.udp_port_bound(8125):
+        pytest.skip("port 8125 is taken")
+    process = make_run()
+    try:
+        until(lambda: proc.udp_port_bound(8125) or process.poll() is not None, "port 8125", 60)
+        until(lambda: "pystatsd-sender" in proc.group(process.pid).values(), "the daemon")
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=30)
+        until(lambda: not proc.group(process.pid), "the group to end")
+    finally:
+        for pid in proc.group(process.pid):
+            os.kill(pid, signal.SIGKILL)
+        process.communicate()

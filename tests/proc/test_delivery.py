@@ -105,9 +105,10 @@ def test_fault_within_a_large_batch(daemons, sinks, fault):
 def test_carbon_is_not_there_yet(daemons, sinks):
     sink = sinks(listening=False)
     daemon = daemons(sink, SETTINGS)
-    began = int(time.time())
+    began, started = int(time.time()), len(daemon.log.splitlines())
     sent = ride_out(daemon, sink, None, seconds=4.5)
     assert len(daemon.warnings(str(sink.port))) == 1, "one warning says that carbon is away"
+    assert len(daemon.log.splitlines()) <= started + 1, "there is more to read every time"
     sink.listen()
     sink.wait_total("stats.c", sent)
     assert sink.total("stats.c") == sent

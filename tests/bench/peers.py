@@ -1,0 +1,115 @@
+"""Other programs under the packed load: collectd of Debian, statsd of npm.
+
+What is not installed is fetched into a temporary directory, through apt and npm.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from measure import RECEIVER_CPU, Child, proc, send, sink_of, total, until
+
+INSTALL_S = 120
+START_S = 20
+SETTLE_S = 7  # a flush of 5 s, and its delivery
+
+COLLECTD = """
+FQDNLookup false
+Hostname "bench"
+BaseDir "{place}"
+PIDFile "{place}/pid"
+PluginDir "{plugins}"
+TypesDB "{types}"
+Interval 5
+LoadPlugin statsd
+LoadPlugin write_graphite
+<Plugin statsd>
+  Host "127.0.0.1"
+  Port "{port}"
+  TimerPercentile 90
+</Plugin>
+<Plugin write_graphite>
+  <Node "sink">
+    Host "127.0.0.1"
+    Port "{sink}"
+  </Node>
+</Plugin>
+"""
+
+
+def fetch(argv, place):
+    """Runs an installer; says why where it cannot."""
+    try:
+        done = subprocess.run(argv, cwd=place, stdin=subprocess.DEVNULL, text=True, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=INSTALL_S)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise RuntimeError(f"{argv[0]}: {error}") from error
+    if done.returncode:
+        said = (done.stdout.strip().splitlines() or [""])[-1]
+        raise RuntimeError(f"{' '.join(argv[:2])}: {said}")
+
+
+def collectd(place, port, sink):
+    """argv of collectd."""
+    root = Path("/")
+    if not shutil.which("collectd", path="/usr/sbin:/usr/bin"):
+        os.chmod(place, 0o755)  # apt fetches as a user of its own
+        fetch(["apt-get", "download", "collectd-core"], place)
+        package = next(place.glob("collectd-core*.deb"))
+        root = place / "root"
+        fetch(["dpkg-deb", "-x", str(package), str(root)], place)
+    config = place / "collectd.conf"
+    config.write_text(COLLECTD.format(place=place, plugins=root / "usr/lib/collectd", port=port,
+                                      types=root / "usr/share/collectd/types.db", sink=sink),
+                      encoding="ascii")
+    return [root / "usr/sbin/collectd", "-f", "-C", config]
+
+
+def etsy(place, port, sink):
+    """argv of Etsy's statsd."""
+    fetch(["npm", "install", "--no-audit", "--no-fund", "--no-optional", "--prefix", str(place),
+           "statsd"], place)
+    config = place / "config.js"
+    config.write_text(json.dumps({
+        "address": "127.0.0.1", "port": port, "mgmt_address": "127.0.0.1",
+        "mgmt_port": proc.free_tcp_port(), "flushInterval": 5000, "graphiteHost": "127.0.0.1",
+        "graphitePort": sink, "backends": ["./backends/graphite"],
+    }), encoding="ascii")
+    return ["node", place / "node_modules/statsd/stats.js", config]
+
+
+PEERS = {"collectd": collectd, "statsd (npm)": etsy}
+
+
+def drops_of(port):
+    """What the kernel has dropped for want of room at the UDP port."""
+    with open("/proc/net/udp", encoding="ascii") as file:
+        rows = [line.split() for line in list(file)[1:]]
+    return sum(int(row[12]) for row in rows if int(row[1].rsplit(":", 1)[1], 16) == port)
+
+
+def run_peer(build, load, peer):
+    """{"ns": CPU per sample that it received, "lost": samples, "samples": sent}"""
+    with contextlib.ExitStack() as stack:
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pystatsd-bench-")))
+        _, sink_port = stack.enter_context(sink_of(build, load))
+        port = proc.free_udp_port()
+        argv = peer(place, port, sink_port)
+        child = stack.enter_context(Child(argv, {RECEIVER_CPU}, stdout=subprocess.DEVNULL,
+                                          stderr=subprocess.DEVNULL))
+        until(lambda: proc.udp_port_bound(port) or not child.alive(), "the peer", START_S)
+        if not child.alive():
+            raise RuntimeError(f"it ended with {child.process.returncode}")
+        sent = [send(build, stage, port) for stage in load.stages]
+        until(lambda: proc.udp_queued(port) == 0 or not child.alive(), "an empty queue", START_S)
+        drops = drops_of(port)
+        time.sleep(SETTLE_S)
+        cpu_s = child.end(10)
+    samples = total(sent, "samples")
+    lost = round(samples * drops / total(sent, "datagrams"))
+    return {"ns": cpu_s * 1e9 / max(1, samples - lost), "lost": lost, "samples": samples}

@@ -145,7 +145,8 @@ def test_asked_to_stop_at_once(daemons, sink):
     for _ in range(12):
         daemon = daemons(sink, {"AGGREGATE_COUNTERS": "no"})
         daemon.send("last:1|c")
-        assert daemon.stop() == 0
+        os.killpg(daemon.pid, signal.SIGTERM)
+        assert daemon.wait() == 0
         assert sink.total("stats.last") == 1
         sink.connections.clear()
 

@@ -72,23 +72,27 @@ static int
 open_all(struct listen *listeners, const struct net_address *addresses, int n,
          uint64_t receive_buffer, char error[LISTEN_ERROR_MAX])
 {
+    int reasons[NET_ADDRESSES_MAX];
     char where[NET_TEXT_MAX];
 
-    error[0] = '\0';
     for (int i = 0; i < n; i++) {
-        int reason;
-
         net_format(&addresses[i], where);
-        reason = open_one(listeners, &addresses[i], where, receive_buffer);
-        if (reason == 0)
+        reasons[i] = open_one(listeners, &addresses[i], where, receive_buffer);
+        if (reasons[i] == 0)
             continue;
         snprintf(error, LISTEN_ERROR_MAX, "cannot listen on udp %s: %s; %s", where,
-                 strerror(reason), advice(reason));
-        if (!is_family_missing(reason))
+                 strerror(reasons[i]), advice(reasons[i]));
+        if (!is_family_missing(reasons[i]))
             return -1;
-        log_info("not listening on udp %s: %s", where, strerror(reason));
     }
-    return listeners->n > 0 ? 0 : -1;
+    if (listeners->n == 0)
+        return -1;
+    for (int i = 0; i < n; i++) {
+        net_format(&addresses[i], where);
+        if (reasons[i] != 0)
+            log_info("not listening on udp %s: %s", where, strerror(reasons[i]));
+    }
+    return 0;
 }
 
 int

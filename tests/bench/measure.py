@@ -251,6 +251,7 @@ def run_daemon(build, load):
             memory = Memory(daemon.pid)
             sent = send_all(build, load, port, memory.look)
             started_s = time.monotonic()
+            memory.look(wait_s=0)
             daemon.kill(signal.SIGTERM)
             while daemon.alive() and time.monotonic() - started_s < END_S:
                 memory.look(wait_s=0.05)

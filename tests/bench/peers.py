@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from measure import RECEIVER_CPU, Child, proc, send, sink_of, total, until
+from measure import RECEIVER_CPU, Child, proc, send_all, sink_of, total, udp_state, until
 
 INSTALL_S = 120
 START_S = 20
@@ -86,13 +86,6 @@ def etsy(place, port, sink):
 PEERS = {"collectd": collectd, "statsd (npm)": etsy}
 
 
-def drops_of(port):
-    """What the kernel has dropped for want of room at the UDP port."""
-    with open("/proc/net/udp", encoding="ascii") as file:
-        rows = [line.split() for line in list(file)[1:]]
-    return sum(int(row[12]) for row in rows if int(row[1].rsplit(":", 1)[1], 16) == port)
-
-
 def run_peer(build, load, peer):
     """{"ns": CPU per sample that it received, "lost": samples, "samples": sent}"""
     with contextlib.ExitStack() as stack:
@@ -105,9 +98,8 @@ def run_peer(build, load, peer):
         until(lambda: proc.udp_port_bound(port) or not child.alive(), "the peer", START_S)
         if not child.alive():
             raise RuntimeError(f"it ended with {child.process.returncode}")
-        sent = [send(build, stage, port) for stage in load.stages]
-        until(lambda: proc.udp_queued(port) == 0 or not child.alive(), "an empty queue", START_S)
-        drops = drops_of(port)
+        sent = send_all(build, load, port)
+        drops = udp_state(port)[1]
         time.sleep(SETTLE_S)
         cpu_s = child.end(10)
     samples = total(sent, "samples")

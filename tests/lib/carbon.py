@@ -1,4 +1,4 @@
-"""Debian's carbon-cache, with a whisper store of one second's resolution in a directory of the test's."""
+"""Debian's carbon-cache, with a whisper store of one second's resolution."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""From a datagram to the whisper file of a real carbon-cache: values and timestamps to the digit."""
+"""From a datagram to a real carbon-cache's whisper file: values and timestamps to the digit."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Carbon in every sort of trouble: nothing is missing, nothing is torn, and the log stays readable."""
+"""Carbon in every sort of trouble: nothing is missing, nothing is torn, the log stays readable."""
 
 import re
 import socket
@@ -180,7 +180,7 @@ def test_name_that_does_not_resolve(daemons, sink):
 
 
 def test_queue_is_bounded(daemons, sinks):
-    """With carbon away for longer than QUEUE_MEMORY lasts, the oldest flushes go, whole and counted."""
+    """With carbon away for longer than QUEUE_MEMORY lasts, the oldest flushes go, whole."""
     sink = sinks(listening=False)
     daemon = daemons(sink, {**SETTINGS, "QUEUE_MEMORY": "1M"})
     names = fat_names()

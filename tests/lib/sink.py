@@ -190,7 +190,7 @@ class Sink:
 
     @property
     def store(self):
-        """{(name, timestamp): value}: the last write wins and torn ends are lost, as with carbon."""
+        """{(name, timestamp): value}: the last write wins, torn ends are lost, as with carbon."""
         kept = {}
         for connection in list(self.connections):
             for name, value, timestamp in connection.lines():

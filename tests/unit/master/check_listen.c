@@ -3,6 +3,7 @@
  */
 #include <arpa/inet.h>
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -142,6 +143,44 @@ START_TEST(test_buffer_is_asked_for)
 }
 END_TEST
 
+/* Runs listen_log with stderr into out. */
+static void
+log_into(const struct listen *listeners, uint64_t wanted, char *out, size_t size)
+{
+    int saved = dup(STDERR_FILENO), ends[2];
+    ssize_t n;
+
+    ck_assert_int_eq(pipe(ends), 0);
+    dup2(ends[1], STDERR_FILENO);
+    log_init(LOG_TO_STDERR, LOG_INFO);
+    listen_log(listeners, wanted);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(ends[1]);
+    n = read(ends[0], out, size - 1);
+    close(ends[0]);
+    out[n > 0 ? n : 0] = '\0';
+}
+
+START_TEST(test_log)
+{
+    char error[LISTEN_ERROR_MAX] = "", said[2048];
+    struct listen listeners = {.n = 0};
+
+    ck_assert_int_eq(listen_open(&listeners, "127.0.0.1", free_port(), BUFFER_BYTES, error), 0);
+    log_into(&listeners, BUFFER_BYTES, said, sizeof(said));
+    ck_assert_ptr_nonnull(strstr(said, "udp 127.0.0.1:"));
+    ck_assert_ptr_null(strstr(said, "WARNING"));
+    /* The kernel's doubling is no more than was asked for. */
+    log_into(&listeners, (uint64_t)listeners.granted[0], said, sizeof(said));
+    ck_assert_ptr_nonnull(strstr(said, "raise net.core.rmem_max"));
+    listeners.granted[0] = -EPERM;
+    log_into(&listeners, BUFFER_BYTES, said, sizeof(said));
+    ck_assert_ptr_nonnull(strstr(said, "cannot set the receive buffer"));
+    listen_close(&listeners);
+}
+END_TEST
+
 static void
 assert_fails(const char *host, uint16_t port, const char *what, const char *advice)
 {
@@ -220,6 +259,7 @@ main(void)
     tcase_add_test(tcase, test_one_address);
     tcase_add_test(tcase, test_every_address);
     tcase_add_test(tcase, test_buffer_is_asked_for);
+    tcase_add_test(tcase, test_log);
     tcase_add_test(tcase, test_port_in_use);
     tcase_add_test(tcase, test_no_port);
     tcase_add_test(tcase, test_no_such_address);

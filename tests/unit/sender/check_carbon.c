@@ -3,9 +3,11 @@
  * that acknowledge, break off, stall or talk. Time is an argument.
  */
 #include <check.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -331,6 +333,43 @@ START_TEST(test_breaches)
 }
 END_TEST
 
+/* All is written and our FIN is behind it, but some of it is still ours when the peer closes its
+ * side. Returns whether so many lines came to that. */
+static bool
+try_close_before_the_last_bytes(int n_lines)
+{
+    struct rig rig;
+    int listener, peer, untaken = 0;
+
+    rig_init(&rig, n_lines);
+    listener = listen_for(&rig, "127.0.0.1");
+    start(&rig);
+    peer = accept_one(listener);
+    ck_assert_int_eq(step(&rig), CARBON_BUSY);
+    ck_assert_int_eq(ioctl(rig.carbon.fd, SIOCOUTQ, &untaken), 0);
+    if (rig.carbon.state != CARBON_WAITING_FOR_FIN)
+        untaken = 0;
+    if (untaken > 0) {
+        breach(peer, HALF_CLOSE);
+        assert_failed(&rig, "closed before everything was read");
+    }
+    close(peer);
+    close(listener);
+    rig_release(&rig);
+    return untaken > 0;
+}
+
+START_TEST(test_close_before_the_last_bytes)
+{
+    int n_lines = 50;
+
+    while (!try_close_before_the_last_bytes(n_lines)) {
+        n_lines += 20;
+        ck_assert_int_lt(n_lines, 1000);
+    }
+}
+END_TEST
+
 /* Steps just before the deadline and at it. */
 static void
 assert_timeout(struct rig *rig, uint64_t deadline_ms, const char *why)
@@ -570,6 +609,7 @@ main(void)
     tcase_add_test(tcase, test_acknowledged);
     tcase_add_test(tcase, test_again_after_a_failure);
     tcase_add_test(tcase, test_breaches);
+    tcase_add_test(tcase, test_close_before_the_last_bytes);
     tcase_add_test(tcase, test_peer_that_reads_nothing);
     tcase_add_test(tcase, test_peer_that_reads_slowly);
     tcase_add_test(tcase, test_peer_that_never_closes);

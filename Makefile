@@ -43,6 +43,7 @@ UNITS := $(sort $(wildcard $(FOLDERS:%=tests/unit/%/check_*.c)))
 CORE := $(patsubst %.c,$(B)/%.o,$(filter-out src/master/main.c,$(SOURCES)))
 MAIN := $(B)/src/master/main.o
 CHECKS := $(UNITS:%.c=$(B)/%)
+BENCHES := $(patsubst tests/bench/%.c,$(B)/bench/%,$(sort $(wildcard tests/bench/*.c)))
 SERVER := $(B)/pystatsd-server
 
 Q := $(if $(V),,@)
@@ -85,6 +86,11 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libcore.a
 	@$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIB_LIBS)
 
+$(B)/bench/%: $(B)/tests/bench/%.o
+	@mkdir -p $(@D)
+	@$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
+
 deps:
 	@sh debian/deps
 
@@ -97,6 +103,9 @@ run: deps $(SERVER)
 
 test: deps $(SERVER) $(CHECKS)
 	@tests/run $(B)
+
+bench: $(SERVER) $(BENCHES)
+	@tests/bench/run $(B) $(BENCH)
 
 lint: deps
 	@CC='$(CC)' tests/lint/lint.py
@@ -130,6 +139,7 @@ help:
 	@echo 'make run         serve in the foreground, showing every flush'
 	@echo 'make test        all tests, and lint'
 	@echo 'make lint        formatting, layering and budgets'
+	@echo 'make bench       speed and memory; BENCH=--quick, BENCH="--only single", PEERS=1'
 	@echo 'make deps        install what building and testing needs, from Debian'
 	@echo 'make install     into $(PREFIX), settings into /etc/default; uninstall takes it back'
 	@echo 'make clean       remove what was built'
@@ -137,9 +147,9 @@ help:
 	@echo 'DEBUG=1, WERROR=1, SANITIZE=address,undefined: other builds, in directories of their own'
 	@echo 'V=1: show the commands. CC CFLAGS CPPFLAGS LDFLAGS PREFIX DESTDIR: as ever'
 
--include $(CORE:.o=.d) $(MAIN:.o=.d) $(CHECKS:=.d)
+-include $(CORE:.o=.d) $(MAIN:.o=.d) $(CHECKS:=.d) $(BENCHES:$(B)/bench/%=$(B)/tests/bench/%.d)
 
 FORCE:
-.PHONY: all deps run test lint install uninstall clean help FORCE
+.PHONY: all deps run test bench lint install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -42,12 +42,12 @@ on_daemon_exit(int status, void *argument)
 {
     struct daemon *daemon = argument;
 
-    if (daemon->pid == getpid()) {
-        report(daemon, status);
-        /* Not permitted after the drop: the file stays, and is stale by its lock. */
-        if (daemon->pidfile != NULL)
-            (void)pidfile_remove(daemon->pidfile);
-    }
+    if (daemon->pid != getpid())
+        return;
+    /* Not permitted after the drop: the file stays, and is stale by its lock. */
+    if (daemon->pidfile != NULL)
+        (void)pidfile_remove(daemon->pidfile);
+    report(daemon, status); /* last: who waited may start the next one */
     free(daemon);
 }
 

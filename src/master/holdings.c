@@ -37,10 +37,7 @@ open_pipes(struct holdings *holdings)
         errno = -error;
         fatal(EX_CONFIG, "cannot make a pipe");
     }
-    if (fcntl(holdings->pipe_write, F_SETPIPE_SZ, PIPE_BYTES) < 0)
-        log_info("the pipe between worker and sender holds %d bytes only: raise "
-                 "fs.pipe-user-pages-soft",
-                 fcntl(holdings->pipe_write, F_GETPIPE_SZ));
+    (void)fcntl(holdings->pipe_write, F_SETPIPE_SZ, PIPE_BYTES); /* less will do */
 }
 
 void
@@ -48,6 +45,18 @@ holdings_open(struct holdings *holdings, const struct master_opts *opts)
 {
     open_sockets(holdings, opts);
     open_pipes(holdings);
+}
+
+void
+holdings_log(const struct holdings *holdings, const struct master_opts *opts)
+{
+    int size = fcntl(holdings->pipe_write, F_GETPIPE_SZ);
+
+    listen_log(&holdings->listeners, opts->receive_buffer);
+    if (size < PIPE_BYTES)
+        log_info("the pipe between worker and sender holds %d of %d bytes; raise "
+                 "fs.pipe-max-size or fs.pipe-user-pages-soft",
+                 size, PIPE_BYTES);
 }
 
 void

@@ -22,6 +22,9 @@ struct holdings {
  * cannot be done. */
 void holdings_open(struct holdings *holdings, const struct master_opts *opts);
 
+/* Logs what was not granted as asked for. */
+void holdings_log(const struct holdings *holdings, const struct master_opts *opts);
+
 /* Kills a resolver that is still at work and closes the sockets and the pipe. */
 void holdings_release(struct holdings *holdings);
 

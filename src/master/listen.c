@@ -36,35 +36,17 @@ advice(int error)
     }
 }
 
-static void
-ask_for_buffer(int fd, const char *where, uint64_t wanted)
-{
-    long granted = net_set_receive_buffer(fd, (size_t)wanted);
-
-    if (granted < 0) {
-        errno = (int)-granted;
-        log_warn("udp %s: cannot set the receive buffer to %" PRIu64 " bytes", where, wanted);
-        return;
-    }
-    log_info("udp %s: the kernel granted a receive buffer of %ld bytes", where, granted);
-    /* It reports twice what it gives to payload. */
-    if ((uint64_t)granted / 2 < wanted)
-        log_warnx("udp %s: RECEIVE_BUFFER is %" PRIu64 " bytes but only %ld were granted; "
-                  "raise net.core.rmem_max",
-                  where, wanted, granted / 2);
-}
-
 /* Returns 0, or the errno of an address that there is no socket for. */
 static int
-open_one(struct listen *listeners, const struct net_address *address, const char *where,
-         uint64_t receive_buffer)
+open_one(struct listen *listeners, const struct net_address *address, uint64_t receive_buffer)
 {
     int fd = net_udp_open(address);
 
     if (fd < 0)
         return -fd;
-    listeners->sockets[listeners->n++] = fd;
-    ask_for_buffer(fd, where, receive_buffer);
+    listeners->sockets[listeners->n] = fd;
+    listeners->granted[listeners->n] = net_set_receive_buffer(fd, (size_t)receive_buffer);
+    listeners->n++;
     return 0;
 }
 
@@ -72,21 +54,19 @@ static int
 open_all(struct listen *listeners, const struct net_address *addresses, int n,
          uint64_t receive_buffer, char error[LISTEN_ERROR_MAX])
 {
-    char where[NET_TEXT_MAX];
-
-    error[0] = '\0';
     for (int i = 0; i < n; i++) {
-        int reason;
+        int reason = open_one(listeners, &addresses[i], receive_buffer);
+        char where[NET_TEXT_MAX];
 
-        net_format(&addresses[i], where);
-        reason = open_one(listeners, &addresses[i], where, receive_buffer);
         if (reason == 0)
             continue;
+        net_format(&addresses[i], where);
         snprintf(error, LISTEN_ERROR_MAX, "cannot listen on udp %s: %s; %s", where,
                  strerror(reason), advice(reason));
         if (!is_family_missing(reason))
             return -1;
-        log_info("not listening on udp %s: %s", where, strerror(reason));
+        listeners->missing = addresses[i];
+        listeners->missing_reason = reason;
     }
     return listeners->n > 0 ? 0 : -1;
 }
@@ -99,6 +79,7 @@ listen_open(struct listen *listeners, const char *host, uint16_t port, uint64_t 
     int n;
 
     listeners->n = 0;
+    listeners->missing_reason = 0;
     if (port == 0) {
         snprintf(error, LISTEN_ERROR_MAX,
                  "nothing to listen on: LOCAL_PYSTATD_PORT is 0; set it to a port");
@@ -117,6 +98,40 @@ listen_open(struct listen *listeners, const char *host, uint16_t port, uint64_t 
         return -1;
     }
     return 0;
+}
+
+static void
+log_buffer(int fd, long granted, uint64_t wanted)
+{
+    struct net_address address = {.len = sizeof(address.storage)};
+    char where[NET_TEXT_MAX] = "";
+
+    if (getsockname(fd, (struct sockaddr *)&address.storage, &address.len) == 0)
+        net_format(&address, where);
+    if (granted < 0) {
+        log_warnx("udp %s: cannot set the receive buffer to %" PRIu64 " bytes: %s", where, wanted,
+                  strerror((int)-granted));
+        return;
+    }
+    log_info("udp %s: the kernel granted a receive buffer of %ld bytes", where, granted);
+    /* It reports twice what it gives to payload. */
+    if ((uint64_t)granted / 2 < wanted)
+        log_warnx("udp %s: RECEIVE_BUFFER is %" PRIu64 " bytes but only %ld were granted; "
+                  "raise net.core.rmem_max",
+                  where, wanted, granted / 2);
+}
+
+void
+listen_log(const struct listen *listeners, uint64_t receive_buffer)
+{
+    char where[NET_TEXT_MAX];
+
+    if (listeners->missing_reason != 0) {
+        net_format(&listeners->missing, where);
+        log_info("not listening on udp %s: %s", where, strerror(listeners->missing_reason));
+    }
+    for (size_t i = 0; i < listeners->n; i++)
+        log_buffer(listeners->sockets[i], listeners->granted[i], receive_buffer);
 }
 
 void

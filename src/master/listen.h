@@ -7,21 +7,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/net.h"
 #include "worker/worker.h"
 
 #define LISTEN_ERROR_MAX 1024
 
 struct listen {
     int sockets[WORKER_SOCKETS_MAX];
+    long granted[WORKER_SOCKETS_MAX]; /* receive buffer, as net_set_receive_buffer gives it */
     size_t n;
+    struct net_address missing; /* the last address that the machine has no family for */
+    int missing_reason;         /* its errno; 0 for none */
 };
 
 /* Binds a socket to every address of host ("": all of this machine, IPv4 and IPv6), and asks for
  * receive_buffer bytes on each. A family that the machine does not have is passed over as long as
- * one socket opens. Logs what the kernel granted. Returns 0, or -1 with one line in error that says
- * what cannot be done and what to do; nothing is then open. */
+ * one socket opens. Returns 0, or -1 with one line in error that says what cannot be done and what
+ * to do; nothing is then open. */
 int listen_open(struct listen *listeners, const char *host, uint16_t port, uint64_t receive_buffer,
                 char error[LISTEN_ERROR_MAX]);
+
+/* Logs what is not as asked for, and what receive buffers the kernel granted. */
+void listen_log(const struct listen *listeners, uint64_t receive_buffer);
 
 /* Closes all sockets; fine on a zeroed struct. */
 void listen_close(struct listen *listeners);

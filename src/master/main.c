@@ -41,16 +41,12 @@ main(int argc, char **argv, char **envp)
     int status = EX_CONFIG;
 
     setproctitle_init(argc, argv, envp); /* before anything points into argv: it is moved */
-    if (args_parse(argc, argv, &args) != 0)
-        return EX_CONFIG;
-    if (args.action == ARGS_DONE)
-        return 0;
+    if (args_parse(argc, argv, &args) != 0 || args.action == ARGS_DONE)
+        return args.action == ARGS_DONE ? 0 : EX_CONFIG;
     buf_init(&error, TEXT_MAX);
     buf_init(&warnings, TEXT_MAX);
     config = calloc(1, sizeof(*config));
-    if (config == NULL)
-        perror("pystatsd-server");
-    else if (config_load(&args, config, &error, &warnings) != 0)
+    if (config == NULL || config_load(&args, config, &error, &warnings) != 0)
         fprintf(stderr, "pystatsd-server: %.*s\n", (int)error.len, (const char *)error.data);
     else
         status = act(&args, config, &warnings);

@@ -28,7 +28,6 @@
 #define SENDER_GRACE_MS 14000
 
 enum role { ROLE_WORKER, ROLE_SENDER, ROLE_COUNT };
-
 enum slot { SLOT_SIGNAL, SLOT_ASK, SLOT_COUNT };
 
 struct master {
@@ -71,28 +70,14 @@ run_sender(const struct master *master)
     return sender_main(&opts);
 }
 
-static void
-ask_worker(struct master *master)
-{
-    kill(master->children[ROLE_WORKER].pid, SIGTERM);
-}
-
-/* A sender ends at the end of the pipe, when it has read what the worker left there. */
-static void
-ask_sender(struct master *master)
-{
-    spawn_close(&master->holdings.fds, &master->holdings.pipe_write);
-}
-
 static const struct {
     const char *name;
     enum spawn_keeper keeper;
     uint32_t grace_ms;
     int (*run)(const struct master *master);
-    void (*ask)(struct master *master);
 } roles[ROLE_COUNT] = {
-    [ROLE_WORKER] = {"worker", KEPT_BY_WORKER, WORKER_GRACE_MS, run_worker, ask_worker},
-    [ROLE_SENDER] = {"sender", KEPT_BY_SENDER, SENDER_GRACE_MS, run_sender, ask_sender},
+    [ROLE_WORKER] = {"worker", KEPT_BY_WORKER, WORKER_GRACE_MS, run_worker},
+    [ROLE_SENDER] = {"sender", KEPT_BY_SENDER, SENDER_GRACE_MS, run_sender},
 };
 
 static void tell(struct master *master, enum role role, struct child_event event);
@@ -116,6 +101,16 @@ start_child(struct master *master, enum role role)
     errno = -pid;
     log_warn("cannot start the %s: fork", roles[role].name);
     tell(master, role, (struct child_event){.kind = CHILD_EXITED, .status = 0});
+}
+
+/* A sender ends at the end of the pipe, when it has read what the worker left there. */
+static void
+ask_to_stop(struct master *master, enum role role)
+{
+    if (role == ROLE_SENDER)
+        spawn_close(&master->holdings.fds, &master->holdings.pipe_write);
+    else
+        kill(master->children[role].pid, SIGTERM);
 }
 
 static void
@@ -166,7 +161,7 @@ tell(struct master *master, enum role role, struct child_event event)
     switch (action) {
     case CHILD_NOTHING: break;
     case CHILD_FORK: start_child(master, role); break;
-    case CHILD_ASK: roles[role].ask(master); break;
+    case CHILD_ASK: ask_to_stop(master, role); break;
     case CHILD_KILL:
         log_warnx("%s (pid %d) did not end within %u s: killing it", roles[role].name, (int)pid,
                   (unsigned)(roles[role].grace_ms / 1000));
@@ -358,27 +353,30 @@ go_background(struct master *master)
     spawn_hold(&master->holdings.fds, daemon_lock(master->daemon), KEPT_BY_NONE);
 }
 
+/* A start that fails says one line, on the terminal of who started the daemon. So nothing is logged
+ * before all is open. */
 static void
-start(struct master *master, const struct buf *warnings)
+start(struct master *master)
 {
     const struct config *config = master->config;
+    const struct master_opts *opts = &config->master;
+    bool dropped;
 
-    /* Until all is open, problems belong on the terminal of who started the daemon. */
     log_init(LOG_TO_STDERR, config->log_level);
     spawn_name("master");
     signal(SIGPIPE, SIG_IGN);
     daemon_clean_fds();
     if (master->args.daemon)
         go_background(master);
-    log_info("starting up on port %u", (unsigned)config->master.listen_port);
-    reload_log_warnings(warnings);
     open_signals(master);
-    holdings_open(&master->holdings, &config->master);
-    privdrop(config->master.user, config->master.group);
+    holdings_open(&master->holdings, opts);
+    dropped = privdrop(opts->user, opts->group);
     if (config->log_to_syslog)
         log_init(LOG_TO_SYSLOG, config->log_level);
-    for (enum role role = 0; role < ROLE_COUNT; role++)
-        child_init(&master->children[role], roles[role].grace_ms);
+    log_info("starting up on port %u", (unsigned)opts->listen_port);
+    log_info(dropped ? "running as uid %u" : "not started as root: staying uid %u (USER ignored)",
+             (unsigned)geteuid());
+    holdings_log(&master->holdings, opts);
 }
 
 int
@@ -389,7 +387,10 @@ master_run(const struct args *args, struct config *config, const struct buf *war
     master.fresh = calloc(1, sizeof(*master.fresh));
     if (master.fresh == NULL)
         fatal(EX_CONFIG, "cannot take memory for a reload");
-    start(&master, warnings);
+    start(&master);
+    reload_log_warnings(warnings);
+    for (enum role role = 0; role < ROLE_COUNT; role++)
+        child_init(&master.children[role], roles[role].grace_ms);
     serve(&master);
     holdings_release(&master.holdings);
     free(master.fresh);

@@ -54,12 +54,8 @@ look_up(const char *user, const char *group)
 static void
 empty_bounding_set(void)
 {
-    for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++) {
-        if (prctl(PR_CAPBSET_DROP, cap) == 0 || prctl(PR_CAPBSET_READ, cap) == 0)
-            continue;
-        log_info("the bounding set keeps its capabilities: %s", strerror(errno));
-        return;
-    }
+    for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
+        (void)prctl(PR_CAPBSET_DROP, cap);
 }
 
 static int
@@ -110,15 +106,14 @@ lock(void)
         fatal(EX_CONFIG, "cannot set no_new_privs");
 }
 
-void
+bool
 privdrop(const char *user, const char *group)
 {
     struct identity identity;
 
     if (geteuid() != 0) {
         lock();
-        log_info("not started as root: staying uid %u (USER ignored)", (unsigned)geteuid());
-        return;
+        return false;
     }
     identity = look_up(user, group);
     /* Groups before the user, who may not change them; the bounding set while CAP_SETPCAP is
@@ -132,5 +127,5 @@ privdrop(const char *user, const char *group)
     lock();
     if (!is_identity(&identity) || setuid(0) == 0)
         fatalx(EX_CONFIG, "privileges were not dropped: still more than USER=%s", user);
-    log_info("running as uid %u, gid %u", (unsigned)identity.uid, (unsigned)identity.gid);
+    return true;
 }

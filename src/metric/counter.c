@@ -3,10 +3,23 @@
  */
 #include "metric/counter.h"
 
+#include <float.h>
+#include <math.h>
+
 int
 counter_add(struct counter *counter, const struct sample *sample)
 {
     return sum_add(&counter->sum, sample->value * (1 / sample->rate));
+}
+
+/* A span below a second can make more of a sum than a double holds, and only what is finite can be
+ * sent. */
+static double
+rate_of(double sum, double span_s)
+{
+    double rate = sum / span_s;
+
+    return isfinite(rate) ? rate : copysign(DBL_MAX, sum);
 }
 
 void
@@ -15,5 +28,5 @@ counter_points(const struct counter *counter, const struct dialect *dialect, dou
 {
     double sum = sum_value(&counter->sum);
 
-    record_add(record, STATISTIC_RATE, 0, dialect->rates ? sum / span_s : sum);
+    record_add(record, STATISTIC_RATE, 0, dialect->rates ? rate_of(sum, span_s) : sum);
 }

@@ -18,12 +18,13 @@ sum_add(struct sum *sum, double value)
     double total = sum->total + value;
     double carry = sum->carry;
 
-    if (!isfinite(total))
-        return -1;
     if (fabs(sum->total) >= fabs(value))
         carry += (sum->total - total) + value;
     else
         carry += (value - total) + sum->total;
+    /* Beside the largest total, many a small value can gather before it shows. */
+    if (!isfinite(total) || !isfinite(total + carry))
+        return -1;
     sum->total = total;
     sum->carry = carry;
     return 0;

@@ -20,16 +20,20 @@ schedule_init(struct schedule *schedule, uint64_t interval_ms, bool align, uint6
     };
 }
 
-/* Waits until the wall clock is where the open interval ends. */
+/* Waits until the wall clock is where the open interval ends, one interval at most: meanwhile it
+ * may have been set forward again. */
 static void
 hold(struct schedule *schedule, uint64_t mono_ms, uint64_t wall_ms)
 {
+    uint64_t interval_ms = schedule->interval_ms;
     uint64_t wait_ms = schedule->open.end_ms - wall_ms;
-    uint64_t slots = (wait_ms + schedule->interval_ms / 2) / schedule->interval_ms;
+    uint64_t late_ms = mono_ms - schedule->deadline_ms;
+    uint64_t moved_ms =
+        wait_ms <= interval_ms ? late_ms + wait_ms : (late_ms / interval_ms + 1) * interval_ms;
 
     schedule->holding = true;
-    schedule->open.span_ms += slots * schedule->interval_ms;
-    schedule->deadline_ms = mono_ms + wait_ms;
+    schedule->open.span_ms += (moved_ms + interval_ms / 2) / interval_ms * interval_ms;
+    schedule->deadline_ms += moved_ms;
 }
 
 bool

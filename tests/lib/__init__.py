@@ -1,1 +1,1 @@
-"""What the process tests share. Knows the daemon's outside only: its command line, sockets, /proc."""
+"""What the process tests share. Knows the daemon from outside only: flags, sockets, /proc."""

@@ -1,5 +1,6 @@
-"""Debian's carbon-cache, with a whisper store of one second's resolution in a directory of the test's."""
+"""Debian's carbon-cache, with a whisper store of one second's resolution."""
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -43,11 +44,7 @@ def missing():
     """Why carbon cannot be run here, or ""."""
     if not os.access(PROGRAM, os.X_OK):
         return "graphite-carbon is not installed"
-    try:
-        import whisper  # noqa: F401
-    except ImportError:
-        return "python3-whisper is not installed"
-    return ""
+    return "" if importlib.util.find_spec("whisper") else "python3-whisper is not installed"
 
 
 class Carbon:

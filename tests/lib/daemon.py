@@ -11,7 +11,7 @@ from lib import proc
 from lib.wait import PATIENCE_S, until
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), os.pardir, os.pardir))
-BUILD = os.path.join(ROOT, os.environ.get("PYSTATSD_BUILD", "build"))
+BUILD = os.path.join(ROOT, os.environ.get("PYSTATSD_BUILD") or "build")
 SERVER = os.path.join(BUILD, "pystatsd-server")
 IS_ROOT = os.geteuid() == 0
 EX_CONFIG = 78

@@ -53,7 +53,7 @@ def status(pid):
 
 
 def descriptors(pid):
-    """{fd: (link, flags)} of a process; flags are open(2)'s. PermissionError where one may not look."""
+    """{fd: (link, flags as of open(2))} of a process. PermissionError where one may not look."""
     found = {}
     for fd in map(int, os.listdir(f"/proc/{pid}/fd")):
         try:
@@ -80,28 +80,12 @@ def udp_port_bound(port):
     for table in ("udp", "udp6"):
         try:
             with open(f"/proc/net/{table}", encoding="ascii") as file:
-                if any(int(line.split()[1].rsplit(":", 1)[1], 16) == port for line in list(file)[1:]):
-                    return True
-        except FileNotFoundError:
-            pass
-    return False
-
-
-def udp_queued(port):
-    """Bytes that wait in the receive queues of the sockets bound to the UDP port."""
-    total = 0
-    for table in ("udp", "udp6"):
-        try:
-            with open(f"/proc/net/{table}", encoding="ascii") as file:
-                rows = [line.split() for line in list(file)[1:]]
+                bound = [line.split()[1].rsplit(":", 1)[1] for line in list(file)[1:]]
         except FileNotFoundError:
             continue
-        total += sum(
-            int(row[4].split(":")[1], 16)
-            for row in rows
-            if int(row[1].rsplit(":", 1)[1], 16) == port
-        )
-    return total
+        if port in (int(number, 16) for number in bound):
+            return True
+    return False
 
 
 def free_udp_port():

@@ -126,7 +126,7 @@ class Sink:
         self._listener = socket.socket(self.family, socket.SOCK_STREAM)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if self.small_buffers:
-            # A small segment keeps the daemon's send buffer small too, so that a batch does not fit.
+            # A small segment keeps the daemon's send buffer small too: a batch does not fit.
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
         self._listener.bind((self.host, self.port))
@@ -190,7 +190,7 @@ class Sink:
 
     @property
     def store(self):
-        """{(name, timestamp): value}: as carbon keeps it, the last write wins, torn ends are lost."""
+        """{(name, timestamp): value}: the last write wins, torn ends are lost, as with carbon."""
         kept = {}
         for connection in list(self.connections):
             for name, value, timestamp in connection.lines():
@@ -224,6 +224,6 @@ class Sink:
         return self.batches
 
     def wait_total(self, name, value, timeout=PATIENCE_S):
-        """Waits until the values of a name add up to at least value; == is the caller's to assert."""
+        """Waits until the values of a name add up to at least value, and returns the sum."""
         self.wait(lambda: self.total(name) >= value, f"{name} to add up to {value}", timeout)
         return self.total(name)

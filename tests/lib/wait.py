@@ -2,8 +2,8 @@
 
 import time
 
-# A generous bound for what takes milliseconds on an idle machine: a sanitizer build on two cores that
-# run six tests at once is slow, and only a failure ever waits this long.
+# A generous bound for what takes milliseconds on an idle machine: a sanitizer build on two cores
+# that run six tests at once is slow, and only a failure ever waits this long.
 PATIENCE_S = 20.0
 
 

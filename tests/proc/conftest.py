@@ -13,6 +13,13 @@ from lib import daemon as daemon_module  # noqa: E402
 from lib.sink import Sink  # noqa: E402
 
 
+@pytest.fixture(scope="session", autouse=True)
+def server():
+    """Without the program under test nothing here can say anything."""
+    if not os.access(daemon_module.SERVER, os.X_OK):
+        pytest.fail(f"no {daemon_module.SERVER}: run make first", pytrace=False)
+
+
 @pytest.fixture
 def place():
     """A directory that nobody may enter as well (pytest's own are for their owner alone)."""
@@ -65,11 +72,3 @@ def daemon(daemons, sink):
     made = daemons(sink, {"AGGREGATE_COUNTERS": "no"})
     made.sink = sink
     return made
-
-
-def pytest_collection_modifyitems(items):
-    """Without the program under test nothing here can say anything: one clear failure."""
-    here = os.path.dirname(__file__)
-    if any(str(item.fspath).startswith(here) for item in items):
-        if not os.access(daemon_module.SERVER, os.X_OK):
-            raise pytest.UsageError(f"no {daemon_module.SERVER}: run make first")

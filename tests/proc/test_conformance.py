@@ -84,7 +84,8 @@ def points(batch, case):
     """Sorted (name, value) of a batch, own statistics aside."""
     prefix = case.config.get("GLOBAL_PREFIX", "")
     own = f"{prefix}.statsd." if prefix else "statsd."
-    return sorted((name, float(value)) for name, value, _ in batch.lines() if not name.startswith(own))
+    named = [(name, float(value)) for name, value, _ in batch.lines()]
+    return sorted(point for point in named if not point[0].startswith(own))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "_"))

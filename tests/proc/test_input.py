@@ -1,4 +1,4 @@
-"""What anybody may send: bad lines cost themselves only, limits hold, and every line is accounted for."""
+"""What anybody may send: bad lines cost themselves only, limits hold, every line is counted."""
 
 import random
 import re
@@ -46,7 +46,7 @@ def test_bad_line_costs_itself_only(daemon, reason):
 
 
 def test_good_is_not_bad(daemon):
-    """Blanks, carriage returns, empty lines and a missing last newline are no reason to complain."""
+    """Blanks, carriage returns, empty lines, a missing last newline: no reason to complain."""
     daemon.send(b"a:1|c\r\nb: 2 |g\r\n\r\nc:3|ms\n\n", b"\n", b"d:4|c\n", b"a:1|c|@1 ")
     sink = daemon.sink
     sink.wait_total("stats.d", 4)

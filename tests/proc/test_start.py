@@ -181,7 +181,8 @@ def test_wildcard_listens_on_both_families(daemons, sink):
 
 def make_run():
     """`make run`, free of what a make around this test put into the environment."""
-    env = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
+    foreign = ("MAKE", "MFLAGS")
+    env = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
     return subprocess.Popen(
         ["make", "--no-print-directory", "run"],
         cwd=daemon_module.ROOT,

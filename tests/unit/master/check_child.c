@@ -1,0 +1,263 @@
+/*
+ * check_child: every event in every state, under a clock of the test's own.
+ */
+#include <check.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "master/child.h"
+
+#define NOW      1000000u
+#define GRACE_MS 8000u
+#define PID      4711
+
+/* As waitpid(2) codes them. */
+#define EXITED(code) ((code) << 8)
+#define KILLED(sig)  (sig)
+
+static struct child
+in_state(enum child_state state)
+{
+    struct child child;
+
+    child_init(&child, GRACE_MS);
+    child.state = state;
+    child.started_ms = NOW - 1;
+    child.deadline_ms = UINT64_MAX;
+    if (state == CHILD_UP || state == CHILD_LAST || state == CHILD_STOPPING)
+        child.pid = PID;
+    return child;
+}
+
+static const struct {
+    enum child_state from;
+    enum child_event_kind event;
+    int status;
+    enum child_action action;
+    enum child_state to;
+} steps[] = {
+    {CHILD_WAITING, CHILD_DEADLINE, 0, CHILD_FORK, CHILD_WAITING},
+    {CHILD_WAITING, CHILD_STARTED, 0, CHILD_NOTHING, CHILD_UP},
+    {CHILD_WAITING, CHILD_EXITED, 0, CHILD_NOTHING, CHILD_WAITING},
+    {CHILD_WAITING, CHILD_RETIRE, 0, CHILD_NOTHING, CHILD_ENDED},
+    {CHILD_WAITING, CHILD_STOP, 0, CHILD_NOTHING, CHILD_ENDED},
+    {CHILD_UP, CHILD_DEADLINE, 0, CHILD_NOTHING, CHILD_UP},
+    {CHILD_UP, CHILD_STARTED, 0, CHILD_NOTHING, CHILD_UP},
+    {CHILD_UP, CHILD_EXITED, EXITED(0), CHILD_NOTHING, CHILD_WAITING},
+    {CHILD_UP, CHILD_EXITED, EXITED(1), CHILD_NOTHING, CHILD_WAITING},
+    {CHILD_UP, CHILD_EXITED, EXITED(78), CHILD_GIVE_UP, CHILD_ENDED},
+    {CHILD_UP, CHILD_EXITED, KILLED(SIGKILL), CHILD_NOTHING, CHILD_WAITING},
+    {CHILD_UP, CHILD_EXITED, KILLED(78 - 64), CHILD_NOTHING, CHILD_WAITING},
+    {CHILD_UP, CHILD_RETIRE, 0, CHILD_NOTHING, CHILD_LAST},
+    {CHILD_UP, CHILD_STOP, 0, CHILD_ASK, CHILD_STOPPING},
+    {CHILD_LAST, CHILD_DEADLINE, 0, CHILD_NOTHING, CHILD_LAST},
+    {CHILD_LAST, CHILD_STARTED, 0, CHILD_NOTHING, CHILD_LAST},
+    {CHILD_LAST, CHILD_EXITED, KILLED(SIGKILL), CHILD_NOTHING, CHILD_ENDED},
+    {CHILD_LAST, CHILD_EXITED, EXITED(78), CHILD_NOTHING, CHILD_ENDED},
+    {CHILD_LAST, CHILD_RETIRE, 0, CHILD_NOTHING, CHILD_LAST},
+    {CHILD_LAST, CHILD_STOP, 0, CHILD_ASK, CHILD_STOPPING},
+    {CHILD_STOPPING, CHILD_DEADLINE, 0, CHILD_KILL, CHILD_STOPPING},
+    {CHILD_STOPPING, CHILD_STARTED, 0, CHILD_NOTHING, CHILD_STOPPING},
+    {CHILD_STOPPING, CHILD_EXITED, EXITED(0), CHILD_NOTHING, CHILD_ENDED},
+    {CHILD_STOPPING, CHILD_EXITED, EXITED(78), CHILD_NOTHING, CHILD_ENDED},
+    {CHILD_STOPPING, CHILD_RETIRE, 0, CHILD_NOTHING, CHILD_STOPPING},
+    {CHILD_STOPPING, CHILD_STOP, 0, CHILD_NOTHING, CHILD_STOPPING},
+    {CHILD_ENDED, CHILD_DEADLINE, 0, CHILD_NOTHING, CHILD_ENDED},
+    {CHILD_ENDED, CHILD_STARTED, 0, CHILD_NOTHING, CHILD_ENDED},
+    {CHILD_ENDED, CHILD_EXITED, 0, CHILD_NOTHING, CHILD_ENDED},
+    {CHILD_ENDED, CHILD_RETIRE, 0, CHILD_NOTHING, CHILD_ENDED},
+    {CHILD_ENDED, CHILD_STOP, 0, CHILD_NOTHING, CHILD_ENDED},
+};
+
+START_TEST(test_step)
+{
+    struct child child = in_state(steps[_i].from);
+    const struct child_event event = {
+        .kind = steps[_i].event, .now_ms = NOW, .pid = PID, .status = steps[_i].status};
+
+    ck_assert_int_eq(child_step(&child, &event), steps[_i].action);
+    ck_assert_int_eq(child.state, steps[_i].to);
+    /* A pid is there exactly where a process is. */
+    ck_assert_int_eq(child.pid != 0, child.state != CHILD_WAITING && child.state != CHILD_ENDED);
+}
+END_TEST
+
+START_TEST(test_every_step_is_tested)
+{
+    bool tested[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {{false}};
+
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+        tested[steps[i].from][steps[i].event] = true;
+    for (int state = 0; state < CHILD_STATE_COUNT; state++) {
+        for (int event = 0; event < CHILD_EVENT_COUNT; event++)
+            ck_assert_msg(tested[state][event], "state %d, event %d", state, event);
+    }
+}
+END_TEST
+
+static void
+tell(struct child *child, enum child_event_kind kind, uint64_t now_ms)
+{
+    /* A chance that makes no jitter: the waits below are multiples of ten. */
+    struct child_event event = {
+        .kind = kind, .now_ms = now_ms, .pid = PID, .status = KILLED(SIGKILL)};
+
+    child_step(child, &event);
+}
+
+START_TEST(test_a_new_one_is_due)
+{
+    struct child child;
+
+    child_init(&child, GRACE_MS);
+    ck_assert_int_eq(child.state, CHILD_WAITING);
+    ck_assert_uint_eq(child.deadline_ms, 0);
+    ck_assert_uint_eq(child.n_restarts, 0);
+    /* It is asked for once, and then reported. */
+    ck_assert_int_eq(child_step(&child, &(struct child_event){.kind = CHILD_DEADLINE}), CHILD_FORK);
+    ck_assert_uint_eq(child.deadline_ms, UINT64_MAX);
+}
+END_TEST
+
+/* The lowest of the jitter, 90 %. */
+static const uint32_t young_waits_ms[] = {90, 180, 360, 720, 1440, 2880, 4500, 4500, 4500};
+
+START_TEST(test_the_young_wait_longer_each_time)
+{
+    const size_t n = sizeof(young_waits_ms) / sizeof(young_waits_ms[0]);
+    struct child child;
+    uint64_t now_ms = NOW;
+
+    child_init(&child, GRACE_MS);
+    for (size_t i = 0; i < n; i++) {
+        tell(&child, CHILD_STARTED, now_ms);
+        now_ms += CHILD_STEADY_MS - 1;
+        tell(&child, CHILD_EXITED, now_ms);
+        ck_assert_int_eq(child.state, CHILD_WAITING);
+        ck_assert_uint_eq(child.deadline_ms - now_ms, young_waits_ms[i]);
+        ck_assert_uint_eq(child.n_restarts, i + 1);
+    }
+}
+END_TEST
+
+START_TEST(test_the_steady_come_back_at_once)
+{
+    struct child child;
+
+    child_init(&child, GRACE_MS);
+    tell(&child, CHILD_STARTED, NOW);
+    tell(&child, CHILD_EXITED, NOW);
+    tell(&child, CHILD_STARTED, NOW);
+    tell(&child, CHILD_EXITED, NOW + CHILD_STEADY_MS);
+    ck_assert_uint_eq(child.deadline_ms, NOW + CHILD_STEADY_MS);
+    ck_assert_uint_eq(child.n_restarts, 2);
+    /* And what was before is forgotten. */
+    tell(&child, CHILD_STARTED, NOW);
+    tell(&child, CHILD_EXITED, NOW);
+    ck_assert_uint_eq(child.deadline_ms - NOW, young_waits_ms[0]);
+}
+END_TEST
+
+START_TEST(test_a_start_that_fails_is_no_restart)
+{
+    struct child child;
+
+    child_init(&child, GRACE_MS);
+    tell(&child, CHILD_DEADLINE, NOW);
+    tell(&child, CHILD_EXITED, NOW);
+    ck_assert_int_eq(child.state, CHILD_WAITING);
+    ck_assert_uint_eq(child.deadline_ms - NOW, young_waits_ms[0]);
+    tell(&child, CHILD_EXITED, NOW);
+    ck_assert_uint_eq(child.deadline_ms - NOW, young_waits_ms[1]);
+    ck_assert_uint_eq(child.n_restarts, 0);
+}
+END_TEST
+
+START_TEST(test_jitter_is_a_tenth_either_way)
+{
+    for (uint32_t chance = 0; chance < 100; chance++) {
+        struct child child = in_state(CHILD_UP);
+
+        child_step(&child, &(struct child_event){
+                               .kind = CHILD_EXITED, .now_ms = NOW, .chance = chance * 7919});
+        ck_assert_uint_ge(child.deadline_ms, NOW + 90);
+        ck_assert_uint_le(child.deadline_ms, NOW + 110);
+    }
+}
+END_TEST
+
+START_TEST(test_patience_ends_once)
+{
+    struct child child = in_state(CHILD_UP);
+
+    tell(&child, CHILD_STOP, NOW);
+    ck_assert_uint_eq(child.deadline_ms, NOW + GRACE_MS);
+    /* A second request changes nothing. */
+    tell(&child, CHILD_STOP, NOW + 1);
+    ck_assert_uint_eq(child.deadline_ms, NOW + GRACE_MS);
+    tell(&child, CHILD_DEADLINE, NOW + GRACE_MS);
+    ck_assert_uint_eq(child.deadline_ms, UINT64_MAX);
+    ck_assert_int_eq(child.pid, PID);
+}
+END_TEST
+
+START_TEST(test_the_last_waits_without_a_deadline)
+{
+    struct child child = in_state(CHILD_UP);
+
+    tell(&child, CHILD_RETIRE, NOW);
+    ck_assert_uint_eq(child.deadline_ms, UINT64_MAX);
+    tell(&child, CHILD_STOP, NOW + 5);
+    ck_assert_uint_eq(child.deadline_ms, NOW + 5 + GRACE_MS);
+}
+END_TEST
+
+static const struct {
+    int status;
+    const char *text;
+} status_texts[] = {
+    {EXITED(0), "exit status 0"},
+    {EXITED(78), "exit status 78"},
+    {EXITED(255), "exit status 255"},
+    {KILLED(SIGKILL), "signal 9 (Killed)"},
+    {KILLED(SIGSEGV), "signal 11 (Segmentation fault)"},
+    {KILLED(SIGSEGV) | 0x80, "signal 11 (Segmentation fault)"},
+    {KILLED(126), "signal 126 (unknown)"},
+};
+
+START_TEST(test_status_text)
+{
+    char text[CHILD_TEXT_MAX];
+
+    child_format_status(status_texts[_i].status, text);
+    ck_assert_str_eq(text, status_texts[_i].text);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("child");
+    TCase *tcase = tcase_create("child");
+    SRunner *runner;
+    int n_failed;
+
+    tcase_add_loop_test(tcase, test_step, 0, sizeof(steps) / sizeof(steps[0]));
+    tcase_add_test(tcase, test_every_step_is_tested);
+    tcase_add_test(tcase, test_a_new_one_is_due);
+    tcase_add_test(tcase, test_the_young_wait_longer_each_time);
+    tcase_add_test(tcase, test_the_steady_come_back_at_once);
+    tcase_add_test(tcase, test_a_start_that_fails_is_no_restart);
+    tcase_add_test(tcase, test_jitter_is_a_tenth_either_way);
+    tcase_add_test(tcase, test_patience_ends_once);
+    tcase_add_test(tcase, test_the_last_waits_without_a_deadline);
+    tcase_add_loop_test(tcase, test_status_text, 0, sizeof(status_texts) / sizeof(status_texts[0]));
+    suite_add_tcase(suite, tcase);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    n_failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return n_failed != 0;
+}

@@ -1,0 +1,274 @@
+/*
+ * check_listen: sockets on free ports of the loopback, and what is said where there is none.
+ */
+#include <arpa/inet.h>
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "master/listen.h"
+
+#define BUFFER_BYTES 65536
+
+static void
+quiet(void)
+{
+    log_init(LOG_TO_STDERR, LOG_ERR);
+}
+
+/* A socket on a port of 127.0.0.1 that the kernel chooses. */
+static int
+take_port(uint16_t *out_port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+    socklen_t len = sizeof(address);
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, len), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    *out_port = ntohs(address.sin_port);
+    return fd;
+}
+
+static uint16_t
+free_port(void)
+{
+    uint16_t port;
+
+    close(take_port(&port));
+    return port;
+}
+
+static int
+family_of(int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof(address);
+
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    return address.ss_family;
+}
+
+static bool
+has_ipv6(void)
+{
+    int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+/* What is sent to 127.0.0.1:port arrives at fd. */
+static void
+assert_receives(int fd, uint16_t port)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons(port),
+                             .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+    int from = socket(AF_INET, SOCK_DGRAM, 0);
+    char bytes[8];
+
+    ck_assert_int_eq(sendto(from, "x:1|c", 5, 0, (struct sockaddr *)&to, sizeof(to)), 5);
+    ck_assert_int_eq(read(fd, bytes, sizeof(bytes)), 5);
+    close(from);
+}
+
+START_TEST(test_one_address)
+{
+    char error[LISTEN_ERROR_MAX] = "";
+    struct listen listeners = {.n = 0};
+    uint16_t port = free_port();
+
+    ck_assert_int_eq(listen_open(&listeners, "127.0.0.1", port, BUFFER_BYTES, error), 0);
+    ck_assert_uint_eq(listeners.n, 1);
+    ck_assert(fcntl(listeners.sockets[0], F_GETFL) & O_NONBLOCK);
+    ck_assert(fcntl(listeners.sockets[0], F_GETFD) & FD_CLOEXEC);
+    assert_receives(listeners.sockets[0], port);
+    listen_close(&listeners);
+    ck_assert_uint_eq(listeners.n, 0);
+    listen_close(&listeners);
+}
+END_TEST
+
+START_TEST(test_every_address)
+{
+    char error[LISTEN_ERROR_MAX] = "";
+    struct listen listeners = {.n = 0};
+    uint16_t port = free_port();
+    int n_v4 = 0;
+
+    ck_assert_int_eq(listen_open(&listeners, "", port, BUFFER_BYTES, error), 0);
+    ck_assert_uint_eq(listeners.n, has_ipv6() ? 2 : 1);
+    for (size_t i = 0; i < listeners.n; i++) {
+        int v6_only = 0;
+        socklen_t len = sizeof(v6_only);
+
+        if (family_of(listeners.sockets[i]) == AF_INET) {
+            n_v4++;
+            assert_receives(listeners.sockets[i], port);
+            continue;
+        }
+        ck_assert_int_eq(
+            getsockopt(listeners.sockets[i], IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, &len), 0);
+        ck_assert_int_eq(v6_only, 1);
+    }
+    ck_assert_int_eq(n_v4, 1);
+    listen_close(&listeners);
+}
+END_TEST
+
+START_TEST(test_buffer_is_asked_for)
+{
+    char error[LISTEN_ERROR_MAX] = "";
+    struct listen listeners = {.n = 0};
+    int granted = 0;
+    socklen_t len = sizeof(granted);
+
+    ck_assert_int_eq(listen_open(&listeners, "127.0.0.1", free_port(), BUFFER_BYTES, error), 0);
+    ck_assert_int_eq(getsockopt(listeners.sockets[0], SOL_SOCKET, SO_RCVBUF, &granted, &len), 0);
+    ck_assert_int_ge(granted, BUFFER_BYTES);
+    listen_close(&listeners);
+}
+END_TEST
+
+/* Runs listen_log with stderr into out. */
+static void
+log_into(const struct listen *listeners, uint64_t wanted, char *out, size_t size)
+{
+    int saved = dup(STDERR_FILENO), ends[2];
+    ssize_t n;
+
+    ck_assert_int_eq(pipe(ends), 0);
+    dup2(ends[1], STDERR_FILENO);
+    log_init(LOG_TO_STDERR, LOG_INFO);
+    listen_log(listeners, wanted);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(ends[1]);
+    n = read(ends[0], out, size - 1);
+    close(ends[0]);
+    out[n > 0 ? n : 0] = '\0';
+}
+
+START_TEST(test_log)
+{
+    char error[LISTEN_ERROR_MAX] = "", said[2048];
+    struct listen listeners = {.n = 0};
+
+    ck_assert_int_eq(listen_open(&listeners, "127.0.0.1", free_port(), BUFFER_BYTES, error), 0);
+    log_into(&listeners, BUFFER_BYTES, said, sizeof(said));
+    ck_assert_ptr_nonnull(strstr(said, "udp 127.0.0.1:"));
+    ck_assert_ptr_null(strstr(said, "WARNING"));
+    /* The kernel's doubling is no more than was asked for. */
+    log_into(&listeners, (uint64_t)listeners.granted[0], said, sizeof(said));
+    ck_assert_ptr_nonnull(strstr(said, "raise net.core.rmem_max"));
+    listeners.granted[0] = -EPERM;
+    log_into(&listeners, BUFFER_BYTES, said, sizeof(said));
+    ck_assert_ptr_nonnull(strstr(said, "cannot set the receive buffer"));
+    listen_close(&listeners);
+}
+END_TEST
+
+static void
+assert_fails(const char *host, uint16_t port, const char *what, const char *advice)
+{
+    char error[LISTEN_ERROR_MAX] = "";
+    struct listen listeners = {.n = 0};
+
+    ck_assert_int_eq(listen_open(&listeners, host, port, BUFFER_BYTES, error), -1);
+    ck_assert_uint_eq(listeners.n, 0);
+    ck_assert_msg(strstr(error, what) != NULL, "\"%s\" lacks \"%s\"", error, what);
+    ck_assert_msg(strstr(error, advice) != NULL, "\"%s\" lacks \"%s\"", error, advice);
+    ck_assert_ptr_null(strchr(error, '\n'));
+}
+
+START_TEST(test_port_in_use)
+{
+    uint16_t port;
+    int taken = take_port(&port);
+    char what[64];
+
+    snprintf(what, sizeof(what), "cannot listen on udp 127.0.0.1:%u: Address already in use;",
+             port);
+    assert_fails("127.0.0.1", port, what, "set LOCAL_PYSTATD_PORT");
+    /* Of all addresses one is taken: half a server is none. */
+    assert_fails("", port, "Address already in use", "another StatsD server");
+    close(taken);
+}
+END_TEST
+
+START_TEST(test_no_port)
+{
+    assert_fails("127.0.0.1", 0, "nothing to listen on", "LOCAL_PYSTATD_PORT");
+}
+END_TEST
+
+START_TEST(test_no_such_address)
+{
+    /* From the range for documentation: no machine has it. */
+    assert_fails("192.0.2.1", free_port(), "cannot listen on udp 192.0.2.1:", "LISTEN_ADDRESS");
+}
+END_TEST
+
+START_TEST(test_no_such_name)
+{
+    /* A label this long is refused before anybody is asked. */
+    assert_fails("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.x",
+                 8125, "cannot listen on aaa", "LISTEN_ADDRESS");
+}
+END_TEST
+
+START_TEST(test_no_right_to_the_port)
+{
+    char error[LISTEN_ERROR_MAX] = "";
+    struct listen listeners = {.n = 0};
+
+    /* In a process of its own, as Check runs each test. Where every port is free to all, there is
+     * nothing to see. */
+    ck_assert_int_eq(geteuid() == 0 ? setuid(65534) : 0, 0);
+    if (listen_open(&listeners, "127.0.0.1", 81, BUFFER_BYTES, error) == 0) {
+        listen_close(&listeners);
+        return;
+    }
+    ck_assert_ptr_nonnull(strstr(error, "cannot listen on udp 127.0.0.1:81: Permission denied;"));
+    ck_assert_ptr_nonnull(strstr(error, "port above 1023"));
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("listen");
+    TCase *tcase = tcase_create("listen");
+    SRunner *runner;
+    int n_failed;
+
+    tcase_add_checked_fixture(tcase, quiet, NULL);
+    tcase_add_test(tcase, test_one_address);
+    tcase_add_test(tcase, test_every_address);
+    tcase_add_test(tcase, test_buffer_is_asked_for);
+    tcase_add_test(tcase, test_log);
+    tcase_add_test(tcase, test_port_in_use);
+    tcase_add_test(tcase, test_no_port);
+    tcase_add_test(tcase, test_no_such_address);
+    tcase_add_test(tcase, test_no_such_name);
+    tcase_add_test(tcase, test_no_right_to_the_port);
+    suite_add_tcase(suite, tcase);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    n_failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return n_failed != 0;
+}

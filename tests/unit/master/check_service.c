@@ -1,0 +1,146 @@
+/*
+ * check_service: what arrives at a service manager, which is a socket of the test's own.
+ */
+#include <check.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "master/service.h"
+
+static int manager = -1;
+
+/* An abstract address, chosen by the kernel: there is no file to remove. */
+static void
+start_manager(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    socklen_t len = sizeof(address);
+    char name[sizeof(address.sun_path) + 1];
+    size_t name_len;
+
+    manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    ck_assert_int_ge(manager, 0);
+    ck_assert_int_eq(bind(manager, (struct sockaddr *)&address, sizeof(sa_family_t)), 0);
+    ck_assert_int_eq(getsockname(manager, (struct sockaddr *)&address, &len), 0);
+    name_len = len - sizeof(sa_family_t);
+    memcpy(name, address.sun_path, name_len);
+    name[0] = '@';
+    name[name_len] = '\0';
+    ck_assert_int_eq(setenv("NOTIFY_SOCKET", name, 1), 0);
+}
+
+static void
+stop_manager(void)
+{
+    unsetenv("NOTIFY_SOCKET");
+    close(manager);
+}
+
+static void
+receive(char *out, size_t size)
+{
+    ssize_t n = recv(manager, out, size - 1, 0);
+
+    ck_assert_int_ge(n, 0);
+    out[n] = '\0';
+}
+
+static void
+assert_nothing_more(void)
+{
+    char byte;
+
+    ck_assert_int_lt(recv(manager, &byte, 1, 0), 0);
+}
+
+START_TEST(test_words)
+{
+    char text[512];
+
+    service_ready();
+    receive(text, sizeof(text));
+    ck_assert_str_eq(text, "READY=1");
+    service_stopping();
+    receive(text, sizeof(text));
+    ck_assert_str_eq(text, "STOPPING=1");
+    assert_nothing_more();
+}
+END_TEST
+
+START_TEST(test_status)
+{
+    char text[512], longer[400];
+
+    service_status("Serving udp port %u, sending to %s", 8125u, "localhost:2003");
+    receive(text, sizeof(text));
+    ck_assert_str_eq(text, "STATUS=Serving udp port 8125, sending to localhost:2003");
+
+    memset(longer, 'x', sizeof(longer) - 1);
+    longer[sizeof(longer) - 1] = '\0';
+    service_status("%s", longer);
+    receive(text, sizeof(text));
+    ck_assert_uint_eq(strlen(text), strlen("STATUS=") + 255);
+    assert_nothing_more();
+}
+END_TEST
+
+/* Not earlier than now by a clock of microseconds, or systemd takes it for the reload before. */
+START_TEST(test_reloading_has_the_time)
+{
+    struct timespec now;
+    char text[512];
+    uint64_t before_us, told_us, after_us;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    before_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    service_reloading();
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    after_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    receive(text, sizeof(text));
+    ck_assert_int_eq(sscanf(text, "RELOADING=1\nMONOTONIC_USEC=%" SCNu64, &told_us), 1);
+    ck_assert_uint_ge(told_us, before_us);
+    ck_assert_uint_le(told_us, after_us);
+    assert_nothing_more();
+}
+END_TEST
+
+START_TEST(test_without_a_manager)
+{
+    unsetenv("NOTIFY_SOCKET");
+    service_ready();
+    service_status("nobody hears this");
+    service_reloading();
+    service_stopping();
+    assert_nothing_more();
+    /* One that is gone is no reason to fail either. */
+    setenv("NOTIFY_SOCKET", "@pystatsd-check-service-nobody", 1);
+    service_ready();
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("service");
+    TCase *tcase = tcase_create("service");
+    SRunner *runner;
+    int n_failed;
+
+    tcase_add_checked_fixture(tcase, start_manager, stop_manager);
+    tcase_add_test(tcase, test_words);
+    tcase_add_test(tcase, test_status);
+    tcase_add_test(tcase, test_reloading_has_the_time);
+    tcase_add_test(tcase, test_without_a_manager);
+    suite_add_tcase(suite, tcase);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    n_failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return n_failed != 0;
+}

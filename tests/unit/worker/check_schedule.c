@@ -1,0 +1,352 @@
+/*
+ * check_schedule: intervals under false clocks: their ends, what they span, and wall clocks that
+ * are set while they run.
+ */
+#include <check.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "worker/schedule.h"
+
+/* A multiple of 10 s, not of 60 s. */
+#define WALL_MS UINT64_C(1700000000000)
+#define MONO_MS UINT64_C(123457)
+#define DAY_MS  UINT64_C(86400000)
+#define HOUR_MS 3600000
+
+/* Both clocks, and the schedule that they drive. */
+struct rig {
+    struct schedule schedule;
+    uint64_t mono_ms, wall_ms;
+    uint64_t last_end_ms; /* 0 before the first */
+    uint64_t covered_ms;  /* the sum of all spans */
+    uint64_t n_overruns;
+    uint32_t random;
+};
+
+static void
+rig_init(struct rig *rig, uint64_t interval_ms, bool align, uint64_t wall_ms)
+{
+    *rig = (struct rig){.mono_ms = MONO_MS, .wall_ms = wall_ms, .random = 1};
+    schedule_init(&rig->schedule, interval_ms, align, rig->mono_ms, rig->wall_ms);
+}
+
+static void
+pass(struct rig *rig, uint64_t ms)
+{
+    rig->mono_ms += ms;
+    rig->wall_ms += ms;
+}
+
+static uint32_t
+draw(struct rig *rig, uint32_t n)
+{
+    rig->random ^= rig->random << 13;
+    rig->random ^= rig->random >> 17;
+    rig->random ^= rig->random << 5;
+    return rig->random % n;
+}
+
+static bool
+is_due(struct rig *rig)
+{
+    return schedule_due(&rig->schedule, rig->mono_ms, rig->wall_ms);
+}
+
+/* Sleeps as the worker does, each time to the deadline and late_ms over it. */
+static void
+sleep_until_due(struct rig *rig, uint64_t late_ms)
+{
+    do {
+        ck_assert_uint_gt(rig->schedule.deadline_ms, rig->mono_ms); /* else it never sleeps */
+        pass(rig, rig->schedule.deadline_ms - rig->mono_ms - 1);
+        ck_assert(!is_due(rig));
+        pass(rig, 1 + late_ms);
+    } while (!is_due(rig));
+}
+
+static struct interval
+close_one(struct rig *rig)
+{
+    struct interval interval;
+
+    rig->n_overruns += schedule_close(&rig->schedule, rig->mono_ms, rig->wall_ms, &interval);
+    ck_assert_uint_gt(interval.end_ms, rig->last_end_ms);
+    rig->last_end_ms = interval.end_ms;
+    rig->covered_ms += interval.span_ms;
+    return interval;
+}
+
+START_TEST(test_first_interval)
+{
+    static const struct {
+        uint64_t interval_ms;
+        bool align;
+        uint64_t wall_ms, span_ms;
+    } rows[] = {
+        {10000, true, WALL_MS, 10000},
+        {10000, true, WALL_MS + 1, 9999},
+        {10000, true, WALL_MS + 3000, 7000},
+        {10000, true, WALL_MS + 9000, 1000},
+        {10000, true, WALL_MS + 9001, 10999}, /* under a tenth: longer instead */
+        {10000, true, WALL_MS + 9999, 10001},
+        {10000, false, WALL_MS, 10000},
+        {10000, false, WALL_MS + 9999, 10000},
+        {1000, true, WALL_MS + 250, 750},
+        {1000, true, WALL_MS + 901, 1099},
+        {2500, true, WALL_MS + 2499, 2501},
+        {2500, true, WALL_MS + 1, 2499},
+        {60000, true, WALL_MS, 40000}, /* a third of a minute has passed */
+        {60000, true, WALL_MS + 35000, 65000},
+        {60000, false, WALL_MS + 35000, 60000},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct rig rig;
+        struct interval interval;
+
+        rig_init(&rig, rows[i].interval_ms, rows[i].align, rows[i].wall_ms);
+        sleep_until_due(&rig, 0);
+        interval = close_one(&rig);
+        ck_assert_msg(interval.span_ms == rows[i].span_ms, "row %zu: %" PRIu64, i,
+                      interval.span_ms);
+        ck_assert_uint_eq(interval.end_ms, rows[i].wall_ms + rows[i].span_ms);
+        ck_assert_uint_eq(rig.mono_ms, MONO_MS + rows[i].span_ms);
+        ck_assert(!rows[i].align || interval.end_ms % rows[i].interval_ms == 0);
+        ck_assert_uint_eq(rig.n_overruns, 0);
+    }
+}
+END_TEST
+
+/* Random lateness below one interval: every interval keeps its place and its length. */
+static void
+try_flushes(uint64_t n, uint64_t interval_ms, bool align)
+{
+    const uint64_t start_ms = WALL_MS + 3210;
+    uint64_t phase_ms = align ? 0 : start_ms % interval_ms;
+    struct rig rig;
+    uint64_t before_ms;
+
+    rig_init(&rig, interval_ms, align, start_ms);
+    sleep_until_due(&rig, 0);
+    before_ms = close_one(&rig).end_ms;
+    while (n-- > 0) {
+        struct interval interval;
+
+        sleep_until_due(&rig, draw(&rig, (uint32_t)(interval_ms / 10 * 9 + 1)));
+        interval = close_one(&rig);
+        ck_assert_uint_eq(interval.end_ms, before_ms + interval_ms);
+        ck_assert_uint_eq(interval.end_ms % interval_ms, phase_ms);
+        ck_assert_uint_eq(interval.span_ms, interval_ms);
+        before_ms = interval.end_ms;
+    }
+    ck_assert_uint_eq(rig.covered_ms, rig.last_end_ms - start_ms);
+    ck_assert_uint_eq(rig.n_overruns, 0);
+}
+
+START_TEST(test_a_day_of_late_flushes)
+{
+    static const uint64_t intervals_ms[] = {1000, 2500, 60000};
+
+    try_flushes(DAY_MS / 10000, 10000, true);
+    for (size_t i = 0; i < sizeof(intervals_ms) / sizeof(intervals_ms[0]); i++) {
+        try_flushes(500, intervals_ms[i], true);
+        try_flushes(500, intervals_ms[i], false);
+    }
+}
+END_TEST
+
+START_TEST(test_overruns)
+{
+    static const struct {
+        uint64_t late_ms, n_overruns;
+    } rows[] = {{0, 0}, {9999, 0}, {10000, 1}, {19999, 1}, {20000, 2}, {HOUR_MS + 1, 360}};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint64_t span_ms = 10000 * (1 + rows[i].n_overruns);
+        struct rig rig;
+        struct interval interval;
+
+        rig_init(&rig, 10000, true, WALL_MS);
+        sleep_until_due(&rig, rows[i].late_ms);
+        interval = close_one(&rig);
+        ck_assert_uint_eq(rig.n_overruns, rows[i].n_overruns);
+        ck_assert_uint_eq(interval.span_ms, span_ms);
+        ck_assert_uint_eq(interval.end_ms, WALL_MS + span_ms);
+        sleep_until_due(&rig, 0); /* the next is back on the grid */
+        ck_assert_uint_eq(rig.wall_ms, WALL_MS + span_ms + 10000);
+        ck_assert_uint_eq(close_one(&rig).span_ms, 10000);
+    }
+}
+END_TEST
+
+START_TEST(test_a_day_of_overruns)
+{
+    struct rig rig;
+    uint64_t n = 0;
+
+    rig_init(&rig, 10000, true, WALL_MS);
+    for (; rig.last_end_ms < WALL_MS + DAY_MS; n++) {
+        struct interval interval;
+
+        sleep_until_due(&rig, draw(&rig, 45000));
+        interval = close_one(&rig);
+        ck_assert_uint_eq(interval.end_ms % 10000, 0);
+        ck_assert_uint_eq(interval.span_ms % 10000, 0);
+        ck_assert_uint_eq(rig.covered_ms, interval.end_ms - WALL_MS);
+    }
+    ck_assert_uint_gt(rig.n_overruns, n);
+    ck_assert_uint_eq((n + rig.n_overruns) * 10000, rig.covered_ms);
+}
+END_TEST
+
+START_TEST(test_clock_set_forward)
+{
+    static const struct {
+        uint64_t step_ms, skipped_ms;
+    } rows[] = {{1, 0}, {9999, 0}, {10000, 10000}, {25000, 20000}, {HOUR_MS, HOUR_MS}};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct rig rig;
+        struct interval interval;
+
+        rig_init(&rig, 10000, true, WALL_MS);
+        rig.wall_ms += rows[i].step_ms;
+        sleep_until_due(&rig, 0);
+        interval = close_one(&rig);
+        ck_assert_uint_eq(interval.end_ms, WALL_MS + 10000 + rows[i].skipped_ms);
+        ck_assert_uint_eq(interval.span_ms, 10000);
+        ck_assert_uint_eq(rig.n_overruns, 0); /* nothing was late */
+        sleep_until_due(&rig, 0);
+        ck_assert_uint_eq(rig.wall_ms, interval.end_ms + 10000);
+        ck_assert_uint_eq(close_one(&rig).end_ms, rig.wall_ms);
+    }
+}
+END_TEST
+
+/* Up to half an interval back, the end stays where it was announced. */
+START_TEST(test_clock_set_back_a_little)
+{
+    static const uint64_t steps_ms[] = {1, 1000, 5000};
+
+    for (size_t i = 0; i < sizeof(steps_ms) / sizeof(steps_ms[0]); i++) {
+        struct rig rig;
+        struct interval interval;
+
+        rig_init(&rig, 10000, true, WALL_MS);
+        rig.wall_ms -= steps_ms[i];
+        sleep_until_due(&rig, 0);
+        ck_assert(!rig.schedule.holding);
+        ck_assert_uint_eq(rig.mono_ms, MONO_MS + 10000);
+        interval = close_one(&rig);
+        ck_assert_uint_eq(interval.end_ms, WALL_MS + 10000);
+        ck_assert_uint_eq(interval.span_ms, 10000);
+        sleep_until_due(&rig, 0);
+        ck_assert_uint_eq(rig.wall_ms, WALL_MS + 20000);
+        ck_assert_uint_eq(close_one(&rig).end_ms, WALL_MS + 20000);
+    }
+}
+END_TEST
+
+START_TEST(test_clock_set_back_holds)
+{
+    static const struct {
+        uint64_t step_ms, late_ms, span_ms;
+    } rows[] = {
+        {5001, 0, 20000},
+        {14000, 0, 20000},
+        {16000, 0, 30000},
+        {60000, 0, 70000},
+        {HOUR_MS, 0, 10000 + HOUR_MS},
+        {HOUR_MS, 4000, 10000 + HOUR_MS},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct rig rig;
+        struct interval interval;
+
+        rig_init(&rig, 10000, true, WALL_MS);
+        rig.wall_ms -= rows[i].step_ms;
+        pass(&rig, 10000);
+        ck_assert(!is_due(&rig));
+        ck_assert(rig.schedule.holding);
+        sleep_until_due(&rig, rows[i].late_ms);
+        interval = close_one(&rig);
+        ck_assert(!rig.schedule.holding);
+        ck_assert_uint_eq(interval.end_ms, WALL_MS + 10000);
+        ck_assert_msg(interval.span_ms == rows[i].span_ms, "row %zu: %" PRIu64, i,
+                      interval.span_ms);
+        ck_assert_uint_eq(rig.n_overruns, 0);
+        sleep_until_due(&rig, 0);
+        ck_assert_uint_eq(close_one(&rig).end_ms, WALL_MS + 20000);
+        ck_assert_uint_eq(rig.wall_ms, WALL_MS + 20000);
+    }
+}
+END_TEST
+
+/* A step back that is mended after five minutes costs no hour. */
+START_TEST(test_clock_set_back_and_forward_again)
+{
+    struct rig rig;
+    struct interval interval;
+
+    rig_init(&rig, 10000, true, WALL_MS);
+    rig.wall_ms -= HOUR_MS;
+    while (rig.mono_ms < MONO_MS + 310000) {
+        pass(&rig, rig.schedule.deadline_ms - rig.mono_ms);
+        ck_assert(!is_due(&rig));
+    }
+    rig.wall_ms += HOUR_MS;
+    sleep_until_due(&rig, 0);
+    ck_assert_uint_le(rig.mono_ms, MONO_MS + 320000);
+    interval = close_one(&rig);
+    ck_assert_uint_eq(interval.end_ms, WALL_MS + (rig.mono_ms - MONO_MS));
+    ck_assert_uint_eq(interval.span_ms, rig.mono_ms - MONO_MS);
+    ck_assert_uint_eq(rig.n_overruns, 0);
+    sleep_until_due(&rig, 0);
+    ck_assert_uint_eq(close_one(&rig).end_ms, interval.end_ms + 10000);
+}
+END_TEST
+
+/* Whatever is done to the wall clock: close_one sees that no timestamp comes twice or too early. */
+START_TEST(test_any_steps)
+{
+    struct rig rig;
+
+    rig_init(&rig, 10000, true, WALL_MS + DAY_MS);
+    for (int i = 0; i < 2000; i++) {
+        uint32_t scale_ms = draw(&rig, 3) == 0 ? 2 * HOUR_MS : 20000;
+
+        if (draw(&rig, 5) == 0)
+            rig.wall_ms = rig.wall_ms + draw(&rig, scale_ms) - scale_ms / 2;
+        sleep_until_due(&rig, draw(&rig, 3) == 0 ? draw(&rig, 30000) : 0);
+        ck_assert_uint_eq(close_one(&rig).end_ms % 10000, 0);
+        ck_assert_uint_le(rig.last_end_ms, rig.wall_ms + 5000);
+    }
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("schedule");
+    TCase *tcase = tcase_create("schedule");
+    SRunner *runner;
+    int n_failed;
+
+    tcase_add_test(tcase, test_first_interval);
+    tcase_add_test(tcase, test_a_day_of_late_flushes);
+    tcase_add_test(tcase, test_overruns);
+    tcase_add_test(tcase, test_a_day_of_overruns);
+    tcase_add_test(tcase, test_clock_set_forward);
+    tcase_add_test(tcase, test_clock_set_back_a_little);
+    tcase_add_test(tcase, test_clock_set_back_holds);
+    tcase_add_test(tcase, test_clock_set_back_and_forward_again);
+    tcase_add_test(tcase, test_any_steps);
+    suite_add_tcase(suite, tcase);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    n_failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return n_failed != 0;
+}

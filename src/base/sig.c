@@ -38,14 +38,16 @@ sig_next(int fd)
 }
 
 void
-sig_reset(void)
+sig_reset(const int *blocked, size_t n)
 {
-    sigset_t none;
+    sigset_t set;
 
     /* KILL, STOP and libc's own two refuse, which is what they should. */
     for (int number = 1; number < NSIG; number++)
         (void)signal(number, SIG_DFL);
+    sigemptyset(&set);
+    for (size_t i = 0; i < n; i++)
+        sigaddset(&set, blocked[i]);
     /* Last, so that nothing that was held back meets an old handler. */
-    sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)sigprocmask(SIG_SETMASK, &set, NULL);
 }

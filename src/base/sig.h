@@ -13,7 +13,8 @@ int sig_open(const int *signals, size_t n);
 /* The next pending signal, 0 when there is none, or -errno. */
 int sig_next(int fd);
 
-/* Unblocks all signals and sets them to their default: what a new child starts with. */
-void sig_reset(void);
+/* What a new child starts with: every signal at its default, the n signals blocked, so that none of
+ * them ends it before it has seen to them, and all others not. */
+void sig_reset(const int *blocked, size_t n);
 
 #endif

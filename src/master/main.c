@@ -20,7 +20,7 @@ act(struct args *args, struct config *config, const struct buf *warnings)
     int status = 0;
 
     if (args->action == ARGS_CHECK) {
-        fwrite(warnings->data, 1, warnings->len, stderr);
+        fprintf(stderr, "%.*s", (int)warnings->len, (const char *)warnings->data);
         config_print(config, stdout);
         return fflush(stdout) == 0 ? 0 : EX_IOERR;
     }
@@ -32,27 +32,37 @@ act(struct args *args, struct config *config, const struct buf *warnings)
     return master_run(args, config, warnings);
 }
 
+/* Reads the configuration and acts on it. */
+static int
+run(struct args *args)
+{
+    struct config *config = calloc(1, sizeof(*config));
+    struct buf error, warnings;
+    int status = EX_CONFIG;
+
+    if (config == NULL)
+        return EX_OSERR;
+    buf_init(&error, TEXT_MAX);
+    buf_init(&warnings, TEXT_MAX);
+    if (config_load(args, config, &error, &warnings) == 0)
+        status = act(args, config, &warnings);
+    else
+        fprintf(stderr, "pystatsd-server: %.*s\n", (int)error.len, (const char *)error.data);
+    free(config);
+    buf_release(&warnings);
+    buf_release(&error);
+    return status;
+}
+
 int
 main(int argc, char **argv, char **envp)
 {
     struct args args = {.action = ARGS_RUN};
-    struct buf error, warnings;
-    struct config *config;
     int status = EX_CONFIG;
 
     setproctitle_init(argc, argv, envp); /* before anything points into argv: it is moved */
-    if (args_parse(argc, argv, &args) != 0 || args.action == ARGS_DONE)
-        return args.action == ARGS_DONE ? 0 : EX_CONFIG;
-    buf_init(&error, TEXT_MAX);
-    buf_init(&warnings, TEXT_MAX);
-    config = calloc(1, sizeof(*config));
-    if (config == NULL || config_load(&args, config, &error, &warnings) != 0)
-        fprintf(stderr, "pystatsd-server: %.*s\n", (int)error.len, (const char *)error.data);
-    else
-        status = act(&args, config, &warnings);
-    free(config);
-    buf_release(&warnings);
-    buf_release(&error);
+    if (args_parse(argc, argv, &args) == 0)
+        status = args.action == ARGS_DONE ? 0 : run(&args);
     args_release(&args);
     return status;
 }

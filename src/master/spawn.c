@@ -70,6 +70,8 @@ spawn_name(const char *process)
 static void
 become(const struct spawn_fds *fds, enum spawn_keeper keeper, const char *process, pid_t parent)
 {
+    static const int stops[] = {SIGTERM, SIGINT};
+
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     /* It may have died before that was set. */
     if (getppid() != parent)
@@ -79,7 +81,8 @@ become(const struct spawn_fds *fds, enum spawn_keeper keeper, const char *proces
             close(fds->held[i].fd);
     }
     spawn_name(process);
-    sig_reset();
+    /* Asked to stop before it is there, a child still does what it was started for. */
+    sig_reset(stops, keeper == KEPT_BY_RESOLVER ? 0 : 2);
     /* A write to a process that is gone is an error, and a reload is for the master alone, even
      * where an operator sends the signal to all. */
     signal(SIGPIPE, SIG_IGN);

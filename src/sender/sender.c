@@ -134,12 +134,22 @@ take_frame(struct sender *sender, const struct frame *frame)
         finish_incoming(sender);
 }
 
-/* The worker is gone for good: what is left has its last chance. */
+static uint64_t
+earliest(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The worker is gone for good: what is left has its last chance. So has the resolver, which may
+ * have been asked before. */
 static void
 begin_stop(struct sender *sender)
 {
+    uint64_t now_ms = clock_mono_ms();
+
     sender->stopping = true;
-    sender->stop_deadline_ms = clock_mono_ms() + LAST_DELIVERY_MS;
+    sender->stop_deadline_ms = now_ms + LAST_DELIVERY_MS;
+    sender->resolve_deadline_ms = earliest(sender->resolve_deadline_ms, now_ms + LAST_RESOLVE_MS);
     sender->retry_ms = 0;
     if (sender->incoming != NULL)
         finish_incoming(sender);
@@ -265,12 +275,6 @@ deliver(struct sender *sender)
         delivered(sender);
     else if (clock_mono_ms() >= sender->retry_ms)
         ask_for_addresses(sender);
-}
-
-static uint64_t
-earliest(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 /* When something is to be done even if nothing arrives. */

@@ -90,7 +90,7 @@ START_TEST(test_reset_gives_defaults)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGUSR1, on_signal);
     signal(SIGRTMAX, on_signal);
-    sig_reset();
+    sig_reset(NULL, 0);
     for (size_t i = 0; i < sizeof(reset) / sizeof(reset[0]); i++) {
         ck_assert_int_eq(sigaction(reset[i], NULL, &action), 0);
         ck_assert(action.sa_handler == SIG_DFL);
@@ -98,6 +98,20 @@ START_TEST(test_reset_gives_defaults)
     }
     ck_assert_int_eq(sigaction(SIGRTMAX, NULL, &action), 0);
     ck_assert(action.sa_handler == SIG_DFL);
+    close(fd);
+}
+END_TEST
+
+START_TEST(test_reset_keeps_blocked)
+{
+    static const int kept[] = {SIGTERM};
+    int fd = sig_open(signals, 3);
+
+    ck_assert_int_ge(fd, 0);
+    sig_reset(kept, 1);
+    ck_assert(is_blocked(SIGTERM));
+    ck_assert(!is_blocked(SIGCHLD));
+    ck_assert(!is_blocked(SIGUSR1));
     close(fd);
 }
 END_TEST
@@ -115,6 +129,7 @@ main(void)
     tcase_add_test(tcase, test_failure_leaves_the_mask);
     tcase_add_test(tcase, test_next_of_a_bad_descriptor);
     tcase_add_test(tcase, test_reset_gives_defaults);
+    tcase_add_test(tcase, test_reset_keeps_blocked);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

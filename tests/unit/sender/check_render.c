@@ -168,9 +168,9 @@ START_TEST(test_pieces_are_the_whole)
 
     make_dialect(&dialect);
     for (int i = 0; i < 3000; i++) {
-        char name[16];
+        char name[32];
 
-        snprintf(name, sizeof(name), "name.%d", i);
+        snprintf(name, sizeof(name), "name.%04d", i);
         if (i % 3 == 0)
             add_timer(batch, name);
         else

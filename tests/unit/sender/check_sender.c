@@ -1,0 +1,586 @@
+/*
+ * check_sender: the process as a whole, in a child of the test: frames in, flushes out. The test is
+ * the worker, the resolver and carbon.
+ */
+#include <check.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/resolved.h"
+#include "pipe/outlet.h"
+#include "sender/sender.h"
+
+/* Nothing that is waited for takes as long. */
+#define PATIENCE_MS 8000
+#define FIRST_ID    UINT64_C(1700000010000)
+#define INTERVAL_MS 10000
+
+struct rig {
+    struct sender_opts opts;
+    int frames, asked, answers; /* the test's ends */
+    struct outlet outlet;
+    int carbon; /* bound, and listening when listen_now was called */
+    pid_t pid;
+    char heard[65536]; /* by carbon, in one connection */
+};
+
+/* Big, so not on the stack. */
+static struct rig rig;
+
+static void
+open_pipe(int flags, int *out_read, int *out_write)
+{
+    int ends[2];
+
+    ck_assert_int_eq(pipe2(ends, flags | O_CLOEXEC | O_NONBLOCK), 0);
+    *out_read = ends[0];
+    *out_write = ends[1];
+}
+
+static int
+bind_carbon(void)
+{
+    struct net_address found[NET_ADDRESSES_MAX];
+    int fd;
+
+    ck_assert_int_eq(net_lookup("127.0.0.1", 0, SOCK_STREAM, found), 1);
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&found[0].storage, found[0].len), 0);
+    return fd;
+}
+
+static void
+set_up(void)
+{
+    memset(&rig, 0, sizeof(rig));
+    open_pipe(O_DIRECT, &rig.opts.pipe_fd, &rig.frames);
+    open_pipe(0, &rig.asked, &rig.opts.ask_fd);
+    open_pipe(O_DIRECT, &rig.opts.addresses_fd, &rig.answers);
+    dialect_init(&rig.opts.dialect);
+    rig.opts.deliver = true;
+    rig.opts.destination = "localhost:2003";
+    rig.opts.queue_memory = 1 << 20;
+    rig.opts.connect_timeout_ms = 1000;
+    rig.opts.send_timeout_ms = 2000;
+    outlet_init(&rig.outlet, rig.frames);
+    rig.carbon = bind_carbon();
+}
+
+static void
+listen_now(void)
+{
+    ck_assert_int_eq(listen(rig.carbon, 8), 0);
+}
+
+static void
+start(void)
+{
+    rig.pid = fork();
+    if (rig.pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        log_init(LOG_TO_STDERR, LOG_ERR);
+        close(rig.frames);
+        close(rig.asked);
+        close(rig.answers);
+        close(rig.carbon);
+        _exit(sender_main(&rig.opts));
+    }
+    ck_assert_int_gt(rig.pid, 0);
+    close(rig.opts.pipe_fd);
+    close(rig.opts.ask_fd);
+    close(rig.opts.addresses_fd);
+}
+
+/* The worker and the master are gone. */
+static void
+end_frames(void)
+{
+    close(rig.frames);
+}
+
+static void
+assert_ends_well(void)
+{
+    uint64_t deadline_ms = clock_mono_ms() + PATIENCE_MS;
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(rig.pid, &status, WNOHANG)) == 0) {
+        ck_assert_uint_lt(clock_mono_ms(), deadline_ms);
+        poll(NULL, 0, 2);
+    }
+    ck_assert_int_eq(pid, rig.pid);
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), 0);
+    close(rig.asked);
+    close(rig.answers);
+    close(rig.carbon);
+}
+
+static uint64_t
+id_of(unsigned flush)
+{
+    return FIRST_ID + flush * (uint64_t)INTERVAL_MS;
+}
+
+/* Sends what is in the outlet, when the pipe has room. */
+static void
+send_frame(uint16_t flags)
+{
+    struct pollfd slot = {.fd = rig.frames, .events = POLLOUT};
+
+    ck_assert_int_eq(poll(&slot, 1, PATIENCE_MS), 1);
+    ck_assert_int_eq(outlet_send(&rig.outlet, flags), 0);
+}
+
+/* Sends one frame with one counter, or with none where name is NULL. */
+static void
+give_frame(unsigned flush, const char *name, double value, uint16_t flags)
+{
+    struct record record = {.source = METRIC_COUNTER, .name = name};
+
+    outlet_begin(&rig.outlet, id_of(flush));
+    if (name != NULL) {
+        record.name_len = (uint16_t)strlen(name);
+        record_add(&record, STATISTIC_RATE, 0, value);
+        ck_assert_int_eq(record_encode(&record, &rig.outlet.payload), 0);
+    }
+    send_frame(flags);
+}
+
+static void
+give_flush(unsigned flush)
+{
+    give_frame(flush, "a", flush, FRAME_LAST);
+}
+
+static void
+wait_readable(int fd)
+{
+    struct pollfd slot = {.fd = fd, .events = POLLIN};
+
+    ck_assert_int_eq(poll(&slot, 1, PATIENCE_MS), 1);
+}
+
+static void
+take_ask(void)
+{
+    char byte;
+
+    wait_readable(rig.asked);
+    ck_assert_int_eq((int)read(rig.asked, &byte, 1), 1);
+}
+
+static void
+answer_with(int fd)
+{
+    struct resolved answer = {.n = 1};
+    struct net_address *address = &answer.addresses[0];
+
+    address->len = sizeof(address->storage);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address->storage, &address->len), 0);
+    ck_assert_int_eq((int)write(rig.answers, &answer, sizeof(answer)), (int)sizeof(answer));
+}
+
+/* Takes the question and answers it with carbon's address, whether it listens or not. */
+static void
+resolve(void)
+{
+    take_ask();
+    answer_with(rig.carbon);
+}
+
+/* Hears one connection to its end, without closing it. */
+static int
+hear(void)
+{
+    size_t len = 0;
+    ssize_t n;
+    int peer;
+
+    wait_readable(rig.carbon);
+    peer = accept4(rig.carbon, NULL, NULL, SOCK_CLOEXEC);
+    ck_assert_int_ge(peer, 0);
+    do {
+        wait_readable(peer);
+        n = read(peer, rig.heard + len, sizeof(rig.heard) - 1 - len);
+        ck_assert_int_ge((int)n, 0);
+        len += (size_t)n;
+    } while (n > 0);
+    rig.heard[len] = '\0';
+    return peer;
+}
+
+static void
+assert_delivered(const char *want)
+{
+    close(hear());
+    ck_assert_str_eq(rig.heard, want);
+}
+
+static void
+assert_flush_delivered(unsigned flush)
+{
+    char want[64];
+
+    snprintf(want, sizeof(want), "stats.a %u %llu\n", flush,
+             (unsigned long long)(id_of(flush) / 1000));
+    assert_delivered(want);
+}
+
+static unsigned
+n_heard(void)
+{
+    unsigned n = 0;
+
+    for (const char *at = rig.heard; (at = strchr(at, '\n')) != NULL; at++)
+        n++;
+    return n;
+}
+
+/* The value of an own statistic in what was heard last. */
+static double
+own(const char *name)
+{
+    char line[64];
+    const char *at;
+
+    snprintf(line, sizeof(line), "statsd.%s ", name);
+    at = strstr(rig.heard, line);
+    ck_assert_msg(at != NULL, "no %s", name);
+    return strtod(at + strlen(line), NULL);
+}
+
+START_TEST(test_flushes_are_delivered)
+{
+    set_up();
+    listen_now();
+    start();
+    for (unsigned flush = 1; flush <= 3; flush++) {
+        give_flush(flush);
+        resolve();
+        assert_flush_delivered(flush);
+    }
+    end_frames();
+    assert_ends_well();
+}
+END_TEST
+
+START_TEST(test_a_flush_of_many_frames)
+{
+    set_up();
+    listen_now();
+    start();
+    give_frame(1, "a", 1, 0);
+    give_frame(1, "b", 2, 0);
+    give_frame(1, "c", 3, 0);
+    give_frame(1, NULL, 0, FRAME_LAST);
+    resolve();
+    assert_delivered("stats.a 1 1700000020\nstats.b 2 1700000020\nstats.c 3 1700000020\n");
+    end_frames();
+    assert_ends_well();
+}
+END_TEST
+
+START_TEST(test_own_statistics)
+{
+    double sum = 0, n_lines;
+
+    set_up();
+    listen_now();
+    rig.opts.self_stats = true;
+    rig.opts.n_restarts = 2;
+    start();
+    give_flush(1);
+    resolve();
+    close(hear());
+    n_lines = n_heard();
+    ck_assert_double_eq(own("lines_sent"), 0);
+    ck_assert_double_eq(own("restarts.sender"), 2);
+    ck_assert_double_eq(own("queue_lines"), 0);
+    for (unsigned flush = 2; flush <= 3; flush++) {
+        give_flush(flush);
+        resolve();
+        close(hear());
+        sum += own("lines_sent");
+    }
+    /* Those of both flushes before; it may not have seen the end of the second yet. */
+    ck_assert(sum == n_lines || sum == 2 * n_lines);
+    ck_assert_double_eq(own("send_failures"), 0);
+    ck_assert_double_eq(own("queue_dropped"), 0);
+    ck_assert_double_le(own("last_success_age"), 1);
+    end_frames();
+    assert_ends_well();
+}
+END_TEST
+
+/* Nothing listens at first: what was kept comes oldest first, with its own timestamps. */
+START_TEST(test_carbon_comes_back)
+{
+    set_up();
+    start();
+    for (unsigned flush = 1; flush <= 5; flush++)
+        give_flush(flush);
+    resolve();
+    take_ask(); /* the first try failed */
+    listen_now();
+    answer_with(rig.carbon);
+    for (unsigned flush = 1; flush <= 5; flush++) {
+        assert_flush_delivered(flush);
+        if (flush < 5)
+            resolve();
+    }
+    end_frames();
+    assert_ends_well();
+}
+END_TEST
+
+/* Heard, and then a reset in place of the acknowledgement: the same again. */
+START_TEST(test_not_acknowledged)
+{
+    const struct linger at_once = {.l_onoff = 1};
+    int peer;
+
+    set_up();
+    listen_now();
+    start();
+    give_flush(1);
+    resolve();
+    peer = hear();
+    setsockopt(peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    close(peer);
+    resolve();
+    assert_flush_delivered(1);
+    end_frames();
+    assert_ends_well();
+}
+END_TEST
+
+START_TEST(test_resolver_fails_first)
+{
+    struct resolved answer = {.n = EAI_AGAIN};
+
+    set_up();
+    listen_now();
+    start();
+    give_flush(1);
+    take_ask();
+    ck_assert_int_eq((int)write(rig.answers, &answer, sizeof(answer)), (int)sizeof(answer));
+    resolve();
+    assert_flush_delivered(1);
+    give_flush(2);
+    take_ask(); /* the addresses of before will do */
+    ck_assert_int_eq((int)write(rig.answers, &answer, sizeof(answer)), (int)sizeof(answer));
+    assert_flush_delivered(2);
+    end_frames();
+    assert_ends_well();
+}
+END_TEST
+
+/* An answer that nobody has asked for any more is not taken for the next. */
+START_TEST(test_stale_answer)
+{
+    int nobody = bind_carbon();
+
+    set_up();
+    listen_now();
+    answer_with(nobody);
+    start();
+    give_flush(1);
+    resolve();
+    assert_flush_delivered(1);
+    close(nobody);
+    end_frames();
+    assert_ends_well();
+}
+END_TEST
+
+/* The end of the pipe is no end of what it brought. */
+START_TEST(test_end_with_a_flush)
+{
+    set_up();
+    listen_now();
+    start();
+    give_flush(1);
+    give_frame(2, "a", 2, 0); /* not whole, and never will be */
+    end_frames();
+    resolve();
+    assert_flush_delivered(1);
+    resolve();
+    assert_flush_delivered(2);
+    assert_ends_well();
+}
+END_TEST
+
+START_TEST(test_end_of_nothing)
+{
+    set_up();
+    start();
+    end_frames();
+    assert_ends_well();
+}
+END_TEST
+
+/* Asked before the end, the resolver never answers: the addresses of before have to do, soon. */
+START_TEST(test_end_while_resolving)
+{
+    set_up();
+    listen_now();
+    start();
+    give_flush(1);
+    resolve();
+    assert_flush_delivered(1);
+    give_flush(2);
+    take_ask();
+    end_frames();
+    assert_flush_delivered(2);
+    assert_ends_well();
+}
+END_TEST
+
+START_TEST(test_cut_flush)
+{
+    set_up();
+    listen_now();
+    start();
+    give_frame(1, "a", 1, 0);
+    give_flush(2); /* a new worker's */
+    resolve();
+    assert_flush_delivered(1);
+    resolve();
+    assert_flush_delivered(2);
+    end_frames();
+    assert_ends_well();
+}
+END_TEST
+
+START_TEST(test_bad_packets)
+{
+    set_up();
+    listen_now();
+    start();
+    ck_assert_int_eq((int)write(rig.frames, "rubbish", 7), 7);
+    give_frame(1, "a", 1, 0);
+    ck_assert_int_eq(buf_append(&rig.outlet.payload, "no record", 9), 0);
+    send_frame(0);
+    give_frame(1, NULL, 0, FRAME_LAST);
+    resolve();
+    assert_flush_delivered(1);
+    end_frames();
+    assert_ends_well();
+}
+END_TEST
+
+START_TEST(test_nothing_to_deliver_to)
+{
+    set_up();
+    rig.opts.deliver = false;
+    start();
+    for (unsigned flush = 1; flush <= 3; flush++)
+        give_flush(flush);
+    end_frames();
+    wait_readable(rig.asked); /* its end: without a question before */
+    ck_assert_int_eq((int)read(rig.asked, rig.heard, 1), 0);
+    assert_ends_well();
+}
+END_TEST
+
+/* The signals that end the whole group are not for the sender: it ends behind the worker. */
+START_TEST(test_signals)
+{
+    set_up();
+    listen_now();
+    start();
+    give_flush(1);
+    take_ask();
+    kill(rig.pid, SIGTERM);
+    kill(rig.pid, SIGINT);
+    kill(rig.pid, SIGHUP);
+    answer_with(rig.carbon);
+    assert_flush_delivered(1);
+    end_frames();
+    assert_ends_well();
+}
+END_TEST
+
+/* The oldest had to go, the others are in order, and every line is in one of the counts. */
+START_TEST(test_small_queue)
+{
+    unsigned n_flushes = 40, n_delivered = 0, n_lines = 0, last = 0;
+    double n_dropped = 0;
+
+    set_up();
+    rig.opts.queue_memory = 4096;
+    rig.opts.self_stats = true;
+    start();
+    for (unsigned flush = 1; flush <= n_flushes; flush++)
+        give_flush(flush);
+    resolve();
+    take_ask();
+    listen_now();
+    answer_with(rig.carbon);
+    give_flush(++n_flushes); /* tells of what went before it */
+    while (last < n_flushes) {
+        unsigned flush;
+
+        close(hear());
+        ck_assert_int_eq(sscanf(rig.heard, "stats.a %u ", &flush), 1);
+        ck_assert_uint_gt(flush, last);
+        last = flush;
+        n_delivered++;
+        n_lines = n_heard(); /* of one flush */
+        n_dropped += own("queue_dropped");
+        if (last < n_flushes)
+            resolve();
+    }
+    ck_assert_uint_lt(n_delivered, n_flushes);
+    ck_assert_double_gt(n_dropped, n_lines);
+    ck_assert_double_le(n_dropped, n_lines * (n_flushes - n_delivered));
+    end_frames();
+    assert_ends_well();
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("sender");
+    TCase *tcase = tcase_create("sender");
+    SRunner *runner;
+    int n_failed;
+
+    tcase_set_timeout(tcase, 30);
+    tcase_add_test(tcase, test_flushes_are_delivered);
+    tcase_add_test(tcase, test_a_flush_of_many_frames);
+    tcase_add_test(tcase, test_own_statistics);
+    tcase_add_test(tcase, test_carbon_comes_back);
+    tcase_add_test(tcase, test_not_acknowledged);
+    tcase_add_test(tcase, test_resolver_fails_first);
+    tcase_add_test(tcase, test_stale_answer);
+    tcase_add_test(tcase, test_end_with_a_flush);
+    tcase_add_test(tcase, test_end_of_nothing);
+    tcase_add_test(tcase, test_end_while_resolving);
+    tcase_add_test(tcase, test_cut_flush);
+    tcase_add_test(tcase, test_bad_packets);
+    tcase_add_test(tcase, test_nothing_to_deliver_to);
+    tcase_add_test(tcase, test_signals);
+    tcase_add_test(tcase, test_small_queue);
+    suite_add_tcase(suite, tcase);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    n_failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return n_failed != 0;
+}

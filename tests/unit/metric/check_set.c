@@ -55,6 +55,10 @@ START_TEST(test_hash_zero_is_a_member)
     ck_assert_double_eq(count_of(&set), 1);
     ck_assert_int_eq(set_add(&set, &arena, 2), 0);
     ck_assert_double_eq(count_of(&set), 2);
+    set_reset(&set, &arena);
+    ck_assert_int_eq(set_add(&set, &arena, 2), 0);
+    ck_assert_int_eq(set_add(&set, &arena, 0), 0);
+    ck_assert_double_eq(count_of(&set), 2);
     arena_release(&arena);
 }
 END_TEST

@@ -202,7 +202,6 @@ START_TEST(test_like_an_array)
     ck_assert_uint_eq(table.last, 0);
     ck_assert_uint_eq(table.arena.used, used);
     ck_assert_int_eq(count(&table, METRIC_COUNTER, "a", 1), TABLE_APPLIED);
-    ck_assert_uint_eq(table.first, table.last);
     table_release(&table);
 }
 END_TEST
@@ -266,7 +265,6 @@ START_TEST(test_max_metrics)
     }
     table_remove(&table, table.first, 0);
     ck_assert_int_eq(count(&table, METRIC_SET, "new", 1), TABLE_APPLIED);
-    ck_assert_int_eq(count(&table, METRIC_SET, "newer", 1), TABLE_METRICS);
     table_release(&table);
 }
 END_TEST
@@ -346,19 +344,21 @@ START_TEST(test_close)
 {
     struct interval interval = {.end_ms = 20000, .span_ms = 10000}, later = {.end_ms = 30000};
     struct table table = table_of(MEMORY, NO_LIMIT);
+    size_t used = table.arena.used;
     struct metric *metric;
 
-    ck_assert_int_eq(count(&table, METRIC_COUNTER, "a", 1), TABLE_APPLIED);
+    ck_assert_int_eq(count(&table, METRIC_TIMER, "a", 1), TABLE_APPLIED);
     ck_assert(table_close(&table, &interval));
     ck_assert(!table_close(&table, &later));
     ck_assert_uint_eq(table.closed.end_ms, 20000);
     for (uint32_t n = 1; n <= 3; n++)
-        ck_assert_int_eq(count(&table, METRIC_COUNTER, "a", n), TABLE_APPLIED);
+        ck_assert_int_eq(count(&table, METRIC_TIMER, "a", n), TABLE_APPLIED);
     metric = at(&table, table.first);
     ck_assert_double_eq(counted(metric, table.open), 3);
     ck_assert_double_eq(counted(metric, table.open ^ 1), 1);
     ck_assert(metric->touched[0] && metric->touched[1]);
-    ck_assert_uint_eq(table.n_total, 1);
+    table_remove(&table, table.first, 0); /* with the samples of both */
+    ck_assert_uint_eq(table.arena.used, used);
     table_release(&table);
     table_release(&table);
 }

@@ -3,9 +3,11 @@
  * that acknowledge, break off, stall or talk. Time is an argument.
  */
 #include <check.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,7 +27,8 @@ struct rig {
     struct dialect dialect;
     struct batch *batch;
     struct resolved to;
-    struct buf heard; /* what the peer has read */
+    struct buf heard;   /* what the peer has read */
+    int listener, peer; /* where a test has one of each; the peer -1 when it is closed */
 };
 
 static struct net_address
@@ -193,28 +196,53 @@ assert_heard_batch(const struct rig *rig)
     buf_release(&want);
 }
 
-/* Closes with a reset. */
 static void
-reset(int peer)
+leave(struct rig *rig)
+{
+    if (rig->peer >= 0)
+        close(rig->peer);
+    rig->peer = -1;
+}
+
+/* Leaves with a reset. */
+static void
+reset(struct rig *rig)
 {
     const struct linger at_once = {.l_onoff = 1};
 
-    ck_assert_int_eq(setsockopt(peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
-    close(peer);
+    ck_assert_int_eq(setsockopt(rig->peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
+    leave(rig);
+}
+
+/* A connection that the peer has accepted and that has not seen that yet. */
+static void
+meet(struct rig *rig, int n_lines)
+{
+    rig_init(rig, n_lines);
+    rig->listener = listen_for(rig, "127.0.0.1");
+    start(rig);
+    rig->peer = accept_one(rig->listener);
+}
+
+static void
+part(struct rig *rig)
+{
+    leave(rig);
+    close(rig->listener);
+    rig_release(rig);
 }
 
 static void
 deliver_to(struct rig *rig, int listener)
 {
-    int peer = accept_one(listener);
-
+    rig->peer = accept_one(listener);
     rig->heard.len = 0;
-    hear_all(rig, peer);
+    hear_all(rig, rig->peer);
     assert_heard_batch(rig);
     ck_assert_int_eq(step(rig), CARBON_BUSY); /* everything read is no acknowledgement */
     ck_assert_int_eq(rig->carbon.state, CARBON_WAITING_FOR_FIN);
     ck_assert_int_eq(carbon_events(&rig->carbon), POLLIN);
-    close(peer);
+    leave(rig);
     ck_assert_int_eq(run(rig), CARBON_DELIVERED);
 }
 
@@ -243,39 +271,23 @@ END_TEST
 START_TEST(test_again_after_a_failure)
 {
     struct rig rig;
-    int listener, peer;
 
-    rig_init(&rig, N_MANY);
-    listener = listen_for(&rig, "127.0.0.1");
-    start(&rig);
-    peer = accept_one(listener);
+    meet(&rig, N_MANY);
     step(&rig);
-    ck_assert_int_eq((int)write(peer, "garbage", 7), 7);
-    hear(&rig, peer);
-    reset(peer);
+    ck_assert_int_eq((int)write(rig.peer, "garbage", 7), 7);
+    hear(&rig, rig.peer);
+    reset(&rig);
     assert_failed(&rig, "connection lost");
     for (int i = 0; i < 2; i++) {
         start(&rig);
-        deliver_to(&rig, listener);
+        deliver_to(&rig, rig.listener);
         ck_assert_uint_eq(rig.carbon.n_garbage, 0);
     }
-    close(listener);
-    rig_release(&rig);
+    part(&rig);
 }
 END_TEST
 
 enum breach { RESET, CLOSE, HALF_CLOSE };
-
-static void
-breach(int peer, enum breach how)
-{
-    if (how == RESET)
-        reset(peer);
-    else if (how == CLOSE)
-        close(peer);
-    else
-        ck_assert_int_eq(shutdown(peer, SHUT_WR), 0);
-}
 
 /* Before a byte was written, in the middle, or (but for a close, which then is what it should be)
  * behind the last. */
@@ -283,23 +295,21 @@ static void
 try_breach(int n_lines, bool step_before, bool hear_before, enum breach how)
 {
     struct rig rig;
-    int listener, peer;
 
-    rig_init(&rig, n_lines);
-    listener = listen_for(&rig, "127.0.0.1");
-    start(&rig);
-    peer = accept_one(listener);
+    meet(&rig, n_lines);
     if (step_before)
         ck_assert_int_eq(step(&rig), CARBON_BUSY);
     if (hear_before)
-        hear(&rig, peer);
-    breach(peer, how);
+        hear(&rig, rig.peer);
+    if (how == RESET)
+        reset(&rig);
+    else if (how == CLOSE)
+        leave(&rig);
+    else
+        shutdown(rig.peer, SHUT_WR);
     /* A reset this early is a connection that failed. */
     assert_failed(&rig, how == RESET && !step_before ? "reset" : "connection lost");
-    if (how == HALF_CLOSE)
-        close(peer);
-    close(listener);
-    rig_release(&rig);
+    part(&rig);
 }
 
 START_TEST(test_breaches)
@@ -331,6 +341,34 @@ START_TEST(test_breaches)
 }
 END_TEST
 
+/* All is written and our FIN is behind it, but some of it is still ours when the peer closes its
+ * side. Returns whether so many lines came to that. */
+static bool
+try_close_before_the_last_bytes(int n_lines)
+{
+    struct rig rig;
+    int untaken = 0;
+
+    meet(&rig, n_lines);
+    ck_assert_int_eq(step(&rig), CARBON_BUSY);
+    ck_assert_int_eq(ioctl(rig.carbon.fd, SIOCOUTQ, &untaken), 0);
+    if (rig.carbon.state != CARBON_WAITING_FOR_FIN)
+        untaken = 0;
+    if (untaken > 0) {
+        shutdown(rig.peer, SHUT_WR);
+        assert_failed(&rig, "closed before everything was read");
+    }
+    part(&rig);
+    return untaken > 0;
+}
+
+START_TEST(test_close_before_the_last_bytes)
+{
+    for (int n_lines = 50; !try_close_before_the_last_bytes(n_lines); n_lines += 20)
+        ck_assert_int_lt(n_lines, 1000);
+}
+END_TEST
+
 /* Steps just before the deadline and at it. */
 static void
 assert_timeout(struct rig *rig, uint64_t deadline_ms, const char *why)
@@ -345,19 +383,13 @@ assert_timeout(struct rig *rig, uint64_t deadline_ms, const char *why)
 START_TEST(test_peer_that_reads_nothing)
 {
     struct rig rig;
-    int listener, peer;
 
-    rig_init(&rig, N_MANY);
-    listener = listen_for(&rig, "127.0.0.1");
-    start(&rig);
-    peer = accept_one(listener);
+    meet(&rig, N_MANY);
     ck_assert_int_eq(step(&rig), CARBON_BUSY);
     ck_assert_int_eq(rig.carbon.state, CARBON_WRITING);
     ck_assert_int_eq(carbon_events(&rig.carbon), POLLIN | POLLOUT);
     assert_timeout(&rig, NOW_MS + SEND_MS, "timeout");
-    close(peer);
-    close(listener);
-    rig_release(&rig);
+    part(&rig);
 }
 END_TEST
 
@@ -365,14 +397,10 @@ END_TEST
 START_TEST(test_peer_that_reads_slowly)
 {
     struct rig rig;
-    int listener, peer;
     uint64_t now_ms = NOW_MS, deadline_ms = clock_mono_ms() + 4 * PATIENCE_MS;
 
-    rig_init(&rig, N_MANY);
-    listener = listen_for(&rig, "127.0.0.1");
-    start(&rig);
-    peer = accept_one(listener);
-    while (!hear(&rig, peer)) {
+    meet(&rig, N_MANY);
+    while (!hear(&rig, rig.peer)) {
         struct pollfd slot = {.fd = rig.carbon.fd, .events = carbon_events(&rig.carbon)};
 
         ck_assert_uint_lt(clock_mono_ms(), deadline_ms);
@@ -382,27 +410,20 @@ START_TEST(test_peer_that_reads_slowly)
     }
     ck_assert_uint_gt(now_ms, NOW_MS + 4 * SEND_MS);
     assert_heard_batch(&rig);
-    close(peer);
+    leave(&rig);
     ck_assert_int_eq(run(&rig), CARBON_DELIVERED);
-    close(listener);
-    rig_release(&rig);
+    part(&rig);
 }
 END_TEST
 
 START_TEST(test_peer_that_never_closes)
 {
     struct rig rig;
-    int listener, peer;
 
-    rig_init(&rig, 1);
-    listener = listen_for(&rig, "127.0.0.1");
-    start(&rig);
-    peer = accept_one(listener);
-    hear_all(&rig, peer);
+    meet(&rig, 1);
+    hear_all(&rig, rig.peer);
     assert_timeout(&rig, NOW_MS + SEND_MS, "not acknowledged");
-    close(peer);
-    close(listener);
-    rig_release(&rig);
+    part(&rig);
 }
 END_TEST
 
@@ -416,26 +437,19 @@ START_TEST(test_peer_that_talks)
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct rig rig;
-        int listener, peer;
 
-        rig_init(&rig, 1);
-        listener = listen_for(&rig, "127.0.0.1");
-        start(&rig);
-        peer = accept_one(listener);
-        hear_all(&rig, peer);
-        ck_assert_int_eq((int)write(peer, garbage, rows[i].len), (int)rows[i].len);
+        meet(&rig, 1);
+        hear_all(&rig, rig.peer);
+        ck_assert_int_eq((int)write(rig.peer, garbage, rows[i].len), (int)rows[i].len);
         if (rows[i].fails) {
             assert_failed(&rig, "not carbon");
         } else {
             ck_assert_int_eq(step(&rig), CARBON_BUSY);
             ck_assert_uint_eq(rig.carbon.n_garbage, rows[i].len);
-            close(peer);
+            leave(&rig);
             ck_assert_int_eq(run(&rig), CARBON_DELIVERED);
         }
-        if (rows[i].fails)
-            close(peer);
-        close(listener);
-        rig_release(&rig);
+        part(&rig);
     }
 }
 END_TEST
@@ -444,7 +458,7 @@ END_TEST
 START_TEST(test_addresses_in_turn)
 {
     for (int n_refusing = 0; n_refusing < 3; n_refusing++) {
-        int refusing[2], listener;
+        int refusing[2];
         struct rig rig;
 
         rig_init(&rig, 1);
@@ -452,15 +466,14 @@ START_TEST(test_addresses_in_turn)
             refusing[i] = bind_to("127.0.0.1");
             add_address(&rig, refusing[i]);
         }
-        listener = listen_for(&rig, "127.0.0.1");
+        rig.listener = listen_for(&rig, "127.0.0.1");
         start(&rig);
         while (rig.carbon.next_address <= n_refusing)
             ck_assert_int_eq(carbon_step(&rig.carbon, NOW_MS), CARBON_BUSY);
-        deliver_to(&rig, listener);
+        deliver_to(&rig, rig.listener);
         for (int i = 0; i < n_refusing; i++)
             close(refusing[i]);
-        close(listener);
-        rig_release(&rig);
+        part(&rig);
     }
 }
 END_TEST
@@ -490,18 +503,15 @@ END_TEST
 START_TEST(test_impossible_address)
 {
     struct rig rig;
-    int listener;
 
     rig_init(&rig, 1);
     rig.to.n = 1; /* of no family */
     ck_assert_int_eq(carbon_start(&rig.carbon, &rig.to, rig.batch, &rig.dialect, NOW_MS),
                      CARBON_FAILED);
-    ck_assert_int_lt(rig.carbon.fd, 0);
-    listener = listen_for(&rig, "127.0.0.1");
+    rig.listener = listen_for(&rig, "127.0.0.1");
     start(&rig);
-    deliver_to(&rig, listener);
-    close(listener);
-    rig_release(&rig);
+    deliver_to(&rig, rig.listener);
+    part(&rig);
 }
 END_TEST
 
@@ -523,7 +533,7 @@ fill_backlog(const struct net_address *address, int fillers[8])
 
 START_TEST(test_no_answer)
 {
-    int fillers[8], n_fillers, full = bind_to("127.0.0.1"), listener;
+    int fillers[8], n_fillers, full = bind_to("127.0.0.1");
     struct rig rig;
 
     rig_init(&rig, 1);
@@ -532,17 +542,16 @@ START_TEST(test_no_answer)
     n_fillers = fill_backlog(&rig.to.addresses[0], fillers);
     start(&rig);
     assert_timeout(&rig, NOW_MS + CONNECT_MS, "no answer");
-    listener = listen_for(&rig, "127.0.0.1"); /* now there is a second address */
+    rig.listener = listen_for(&rig, "127.0.0.1"); /* now there is a second address */
     start(&rig);
     ck_assert_int_eq(carbon_step(&rig.carbon, NOW_MS + CONNECT_MS), CARBON_BUSY);
     ck_assert_int_eq(rig.carbon.next_address, 2);
     ck_assert_uint_eq(rig.carbon.deadline_ms, NOW_MS + 2 * CONNECT_MS);
-    deliver_to(&rig, listener);
+    deliver_to(&rig, rig.listener);
     while (n_fillers > 0)
         close(fillers[--n_fillers]);
     close(full);
-    close(listener);
-    rig_release(&rig);
+    part(&rig);
 }
 END_TEST
 
@@ -570,6 +579,7 @@ main(void)
     tcase_add_test(tcase, test_acknowledged);
     tcase_add_test(tcase, test_again_after_a_failure);
     tcase_add_test(tcase, test_breaches);
+    tcase_add_test(tcase, test_close_before_the_last_bytes);
     tcase_add_test(tcase, test_peer_that_reads_nothing);
     tcase_add_test(tcase, test_peer_that_reads_slowly);
     tcase_add_test(tcase, test_peer_that_never_closes);

@@ -403,6 +403,8 @@ START_TEST(test_stale_answer)
     assert_flush_delivered(1);
     close(nobody);
     end_frames();
+    wait_readable(rig.asked); /* its end: the first answer that counted was the good one */
+    ck_assert_int_eq((int)read(rig.asked, rig.heard, 1), 0);
     assert_ends_well();
 }
 END_TEST

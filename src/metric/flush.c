@@ -33,8 +33,8 @@ enter(struct flush *flush, size_t table)
 {
     flush->table = table;
     flush->before = 0;
-    flush->at = flush->tables[table]->first;
     flush->at_end = flush->tables[table]->newest == 0;
+    flush->at = flush->at_end ? 0 : flush->tables[table]->first;
     flush->n_unlinked = 0;
 }
 
@@ -80,12 +80,13 @@ unlink_current(struct flush *flush)
 {
     struct table *table = flush->tables[flush->table];
     struct metric *metric = current(flush);
-    arena_ref next = metric->next, ref = flush->at;
+    arena_ref ref = flush->at, next;
 
     if (ref == table->newest || flush->n_unlinked == TABLE_FORGOTTEN_MAX) {
         step(flush);
         return;
     }
+    next = metric->next;
     if (flush->before == 0)
         table->first = next;
     else
@@ -249,7 +250,7 @@ count_idle(const struct flush *flush)
     for (size_t i = flush->table; i < flush->n_tables; i++) {
         struct metric *metric = flush->members[i];
 
-        if (metric != NULL && metric->n_idle < UINT16_MAX)
+        if (metric != NULL && metric->n_idle < UINT16_MAX - 1)
             metric->n_idle++;
     }
 }
@@ -294,7 +295,7 @@ bool
 flush_peek(struct flush *flush, struct record *out)
 {
     while (flush->running) {
-        if (flush->at_end || flush->at == 0) {
+        if (flush->at_end) {
             if (!enter_next(flush))
                 return false;
             continue;

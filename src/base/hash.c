@@ -148,7 +148,9 @@ hash_bytes(const struct hash_key *key, const void *bytes, size_t len)
 
     for (size_t n = len / 8; n > 0; n--, at += 8)
         sip_word(&s, load_le64(at));
-    for (size_t i = 0; i < len % 8; i++)
+    if (len >= 8 && len % 8 != 0)
+        last |= load_le64(at + len % 8 - 8) >> 8 * (8 - len % 8);
+    for (size_t i = 0; len < 8 && i < len; i++)
         last |= (uint64_t)at[i] << 8 * i;
     sip_word(&s, last);
     return sip_finish(&s);

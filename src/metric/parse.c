@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "metric/name.h"
 
 static const char *const error_names[PARSE_ERROR_COUNT] = {
     [PARSE_OK] = "ok",
@@ -151,4 +152,76 @@ parse_line(const char *line, size_t len, struct sample *out)
     sample.name_len = span_len(&name);
     *out = sample;
     return PARSE_OK;
+}
+
+/* A number of at most 15 digits is a whole double over a power of ten that is one: one rounding. */
+static const char *
+scan_short_number(const char *at, const char *end, double *out)
+{
+    static const double powers[16] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                      1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    const char *start, *point = NULL;
+    bool negative = at < end && *at == '-';
+    int64_t digits = 0;
+    size_t n_digits;
+
+    at += negative;
+    for (start = at; at < end; at++) {
+        unsigned digit = (unsigned)(uint8_t)*at - '0';
+
+        if (digit <= 9)
+            digits = digits * 10 + digit;
+        else if (*at == '.' && point == NULL)
+            point = at;
+        else
+            break;
+        if (at - start > 15)
+            return NULL;
+    }
+    n_digits = (size_t)(at - start) - (point != NULL);
+    if (n_digits == 0 || n_digits > 15)
+        return NULL;
+    *out = (double)digits;
+    if (point != NULL)
+        *out /= powers[at - point - 1];
+    if (negative)
+        *out = -*out;
+    return at;
+}
+
+static const char *
+scan_common_type(const char *at, const char *end, enum metric_type *out)
+{
+    if (at == end)
+        return NULL;
+    switch (*at++) {
+    case 'c': *out = METRIC_COUNTER; return at;
+    case 'g': *out = METRIC_GAUGE; return at;
+    case 'm': *out = METRIC_TIMER; return at < end && *at == 's' ? at + 1 : NULL;
+    default: return NULL;
+    }
+}
+
+size_t
+parse_common(const char *text, size_t len, struct sample *out)
+{
+    const char *at = text, *end = text + len;
+    enum metric_type type;
+    size_t name_len;
+    double value;
+
+    while (at < end && name_plain_bytes[(uint8_t)*at])
+        at++;
+    name_len = (size_t)(at - text);
+    if (name_len == 0 || at == end || *at != ':')
+        return 0;
+    at = scan_short_number(at + 1, end, &value);
+    if (at == NULL || at == end || *at != '|')
+        return 0;
+    at = scan_common_type(at + 1, end, &type);
+    if (at == NULL || (at < end && *at != '\n'))
+        return 0;
+    *out = (struct sample){
+        .type = type, .name = text, .name_len = name_len, .value = value, .rate = 1};
+    return (size_t)(at - text);
 }

@@ -64,9 +64,10 @@ table_release(struct table *table)
 }
 
 uint32_t
-table_hash(const struct table *table, enum metric_type type, const char *name, size_t len)
+table_hash(const struct table *table, enum metric_type type, const struct name *name)
 {
-    uint64_t wide = hash_bytes(&table->key, name, len) + (uint64_t)type * 0x9e3779b97f4a7c15u;
+    uint64_t wide =
+        hash_bytes(&table->key, name->text, name->len) + (uint64_t)type * 0x9e3779b97f4a7c15u;
     uint32_t hash = (uint32_t)(wide ^ wide >> 32);
 
     __builtin_prefetch(&places(table)[hash & (table->n_places - 1)]);
@@ -75,7 +76,7 @@ table_hash(const struct table *table, enum metric_type type, const char *name, s
 
 /* The place of a metric, or the free one where it would go. */
 static struct table_place *
-find(const struct table *table, enum metric_type type, const char *name, size_t len, uint32_t hash)
+find(const struct table *table, enum metric_type type, const struct name *name, uint32_t hash)
 {
     struct table_place *place = places(table);
     uint32_t i = hash & (table->n_places - 1);
@@ -86,8 +87,8 @@ find(const struct table *table, enum metric_type type, const char *name, size_t 
         if (place[i].hash != hash)
             continue;
         metric = arena_at(&table->arena, place[i].ref);
-        if (metric->type == type && metric->name_len == len &&
-            memcmp(metric_name(metric), name, len) == 0)
+        if (metric->type == type && metric->name_len == name->len &&
+            memcmp(metric_name(metric), name->text, name->len) == 0)
             break;
     }
     return &place[i];
@@ -131,7 +132,7 @@ append(struct table *table, arena_ref ref)
 }
 
 static enum table_verdict
-create(struct table *table, enum metric_type type, const char *name, size_t len, uint32_t hash,
+create(struct table *table, enum metric_type type, const struct name *name, uint32_t hash,
        struct metric **out)
 {
     struct table_place *place;
@@ -142,13 +143,13 @@ create(struct table *table, enum metric_type type, const char *name, size_t len,
         return TABLE_METRICS;
     if (table->n_total >= table->n_places / 4 * 3 && grow(table) != 0)
         return TABLE_MEMORY;
-    if ((ref = arena_take(&table->arena, metric_size(type, len))) == 0)
+    if ((ref = arena_take(&table->arena, metric_size(type, name->len))) == 0)
         return TABLE_MEMORY;
     metric = arena_at(&table->arena, ref);
-    metric_init(metric, type, name, len);
+    metric_init(metric, type, name->text, name->len);
     metric->hash = hash;
     append(table, ref);
-    place = find(table, type, name, len, hash);
+    place = find(table, type, name, hash);
     place->hash = hash;
     place->ref = ref;
     table->n_metrics[type]++;
@@ -191,17 +192,17 @@ apply_state(struct table *table, void *state, const struct sample *sample)
 }
 
 enum table_verdict
-table_apply(struct table *table, const struct sample *sample, const char *name, size_t len,
+table_apply(struct table *table, const struct sample *sample, const struct name *name,
             uint32_t hash, uint64_t now_ms)
 {
-    struct table_place *place = find(table, sample->type, name, len, hash);
+    struct table_place *place = find(table, sample->type, name, hash);
     enum table_verdict verdict;
     struct metric *metric;
 
     if (place->ref != 0) {
         metric = arena_at(&table->arena, place->ref);
     } else {
-        verdict = create(table, sample->type, name, len, hash, &metric);
+        verdict = create(table, sample->type, name, hash, &metric);
         if (verdict != TABLE_APPLIED)
             return verdict;
     }
@@ -246,8 +247,8 @@ void
 table_remove(struct table *table, arena_ref ref, arena_ref before)
 {
     struct metric *metric = arena_at(&table->arena, ref);
-    struct table_place *place =
-        find(table, metric->type, metric_name(metric), metric->name_len, metric->hash);
+    struct name name = {.text = metric_name(metric), .len = metric->name_len};
+    struct table_place *place = find(table, metric->type, &name, metric->hash);
 
     assert(place->ref == ref);
     vacate(table, (uint32_t)(place - places(table)));

@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/hash.h"
 #include "metric/metric.h"
+#include "metric/name.h"
 #include "metric/sample.h"
 
 /* A time that is flushed as one. */
@@ -62,12 +63,12 @@ int table_init(struct table *table, size_t memory_limit, uint32_t max_metrics,
 void table_release(struct table *table);
 
 /* The hash under which table_apply looks for a name; also begins to load its place from memory. */
-uint32_t table_hash(const struct table *table, enum metric_type type, const char *name, size_t len);
+uint32_t table_hash(const struct table *table, enum metric_type type, const struct name *name);
 
 /* Adds a sample to the open interval under a clean name; hash as table_hash gave it. now_ms is the
  * wall clock. What is not TABLE_APPLIED changed nothing that is ever sent. */
-enum table_verdict table_apply(struct table *table, const struct sample *sample, const char *name,
-                               size_t len, uint32_t hash, uint64_t now_ms);
+enum table_verdict table_apply(struct table *table, const struct sample *sample,
+                               const struct name *name, uint32_t hash, uint64_t now_ms);
 
 /* Shuts the open interval and opens the next one. False, and nothing done, while the closed one
  * still waits for its flush. */

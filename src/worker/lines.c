@@ -21,6 +21,7 @@ lines_init(struct lines *lines, struct table *table, struct selfstat *stats,
     lines->limits = *limits;
     lines->logged = (struct limit){0};
     lines->n = 0;
+    lines->scratch_used = 0;
 }
 
 /* Every byte may be escaped to four. */
@@ -47,9 +48,9 @@ static void
 apply_batch(struct lines *lines, uint64_t now_ms)
 {
     for (size_t i = 0; i < lines->n; i++) {
-        struct line *line = &lines->batch[i];
-        enum table_verdict verdict = table_apply(lines->table, &line->sample, line->name,
-                                                 line->name_len, line->hash, now_ms);
+        const struct line *line = &lines->batch[i];
+        enum table_verdict verdict =
+            table_apply(lines->table, &line->sample, &line->name, line->hash, now_ms);
 
         if (verdict == TABLE_APPLIED)
             lines->stats->applied++;
@@ -57,23 +58,31 @@ apply_batch(struct lines *lines, uint64_t now_ms)
             lines->stats->refused[verdict]++;
     }
     lines->n = 0;
+    lines->scratch_used = 0;
+}
+
+/* The line is good: its place in the table begins to be loaded. */
+static void
+admit(struct lines *lines, struct line *line, uint64_t now_ms)
+{
+    line->hash = table_hash(lines->table, line->sample.type, &line->name);
+    if (++lines->n == LINES_BATCH || lines->scratch_used > LINES_SCRATCH - NAME_LEN_MAX)
+        apply_batch(lines, now_ms);
 }
 
 static enum parse_error
-prepare(const struct lines *lines, const char *text, size_t len, struct line *line)
+prepare(struct lines *lines, const char *text, size_t len, struct line *line)
 {
+    char *scratch = lines->scratch + lines->scratch_used;
     enum parse_error error = parse_line(text, len, &line->sample);
-    size_t name_len;
 
     if (error != PARSE_OK)
         return error;
     error =
-        name_clean(line->sample.name, line->sample.name_len, &lines->limits, line->name, &name_len);
-    if (error != PARSE_OK)
-        return error;
-    line->name_len = (uint16_t)name_len;
-    line->hash = table_hash(lines->table, line->sample.type, line->name, name_len);
-    return PARSE_OK;
+        name_clean(line->sample.name, line->sample.name_len, &lines->limits, scratch, &line->name);
+    if (error == PARSE_OK && line->name.text == scratch)
+        lines->scratch_used += line->name.len;
+    return error;
 }
 
 /* Empty lines, and what a CRLF leaves of one, are neither lines nor errors. */
@@ -81,19 +90,34 @@ static void
 take_line(struct lines *lines, const struct datagram *datagram, const char *text, size_t len,
           uint64_t now_ms)
 {
+    struct line *line = &lines->batch[lines->n];
     enum parse_error error;
 
     if (len == 0 || (len == 1 && text[0] == '\r'))
         return;
     lines->stats->lines++;
-    error = prepare(lines, text, len, &lines->batch[lines->n]);
-    if (error != PARSE_OK) {
-        lines->stats->bad[error]++;
-        show_bad(lines, datagram, text, len, error, now_ms);
+    error = prepare(lines, text, len, line);
+    if (error == PARSE_OK) {
+        admit(lines, line, now_ms);
         return;
     }
-    if (++lines->n == LINES_BATCH)
-        apply_batch(lines, now_ms);
+    lines->stats->bad[error]++;
+    show_bad(lines, datagram, text, len, error, now_ms);
+}
+
+/* Most lines need not be looked at twice. Returns the line's length, or 0 where it is another. */
+static size_t
+take_common_line(struct lines *lines, const char *text, size_t len, uint64_t now_ms)
+{
+    struct line *line = &lines->batch[lines->n];
+    size_t line_len = parse_common(text, len, &line->sample);
+
+    line->name = (struct name){.text = text, .len = line->sample.name_len};
+    if (line_len == 0 || name_check(&line->name, &lines->limits) != PARSE_OK)
+        return 0;
+    lines->stats->lines++;
+    admit(lines, line, now_ms);
+    return line_len;
 }
 
 /* The last line of a datagram that was cut is nobody's line. */
@@ -104,17 +128,22 @@ take_datagram(struct lines *lines, const struct datagram *datagram, uint64_t now
 
     lines->stats->packets++;
     lines->stats->bytes += datagram->len;
-    if (datagram->truncated)
-        lines->stats->truncated++;
-    while (at < end) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
+    if (datagram->truncated) {
+        const char *last = memrchr(at, '\n', datagram->len);
 
-        if (newline == NULL && datagram->truncated)
-            return;
-        if (newline == NULL)
-            newline = end;
-        take_line(lines, datagram, at, (size_t)(newline - at), now_ms);
-        at = newline + 1;
+        lines->stats->truncated++;
+        end = last == NULL ? at : last;
+    }
+    while (at < end) {
+        size_t len = take_common_line(lines, at, (size_t)(end - at), now_ms);
+
+        if (len == 0) {
+            const char *newline = memchr(at, '\n', (size_t)(end - at));
+
+            len = (size_t)((newline == NULL ? end : newline) - at);
+            take_line(lines, datagram, at, len, now_ms);
+        }
+        at += len + 1;
     }
 }
 

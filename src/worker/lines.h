@@ -15,16 +15,16 @@
 #include "worker/ingest.h"
 #include "worker/selfstat.h"
 
-#define LINES_BATCH 256
+#define LINES_BATCH   256
+#define LINES_SCRATCH (16 * NAME_LEN_MAX)
 /* What is said of bad lines at debug level. */
 #define LINES_LOGGED_PER_S 20
 
 /* A line between the passes. */
 struct line {
     struct sample sample;
+    struct name name;
     uint32_t hash;
-    uint16_t name_len;
-    char name[NAME_LEN_MAX]; /* clean */
 };
 
 struct lines {
@@ -34,6 +34,8 @@ struct lines {
     struct limit logged;
     size_t n;
     struct line batch[LINES_BATCH];
+    size_t scratch_used;
+    char scratch[LINES_SCRATCH]; /* of names that had to be cleaned */
 };
 
 /* Borrows table and stats. */

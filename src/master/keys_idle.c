@@ -5,7 +5,7 @@
 #include "master/keys.h"
 
 #define EXPIRE_MAX_MS (3650 * UINT64_C(86400000))
-#define TTL_MAX       1000000
+#define TTL_MAX       UINT16_MAX /* as far as a metric counts its idle flushes */
 
 static const char *const idle[] = {"omit", "zero", NULL};
 static const char *const idle_gauges[] = {"last", "omit", NULL};

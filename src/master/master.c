@@ -120,7 +120,7 @@ begin_stop(struct master *master, int exit_status)
         return;
     master->stopping = true;
     master->exit_status = exit_status;
-    log_info("stopping");
+    log_info("stopping: delivering what is left, for up to 10 s");
     service_stopping();
     service_status("Stopping: delivering what is left");
     tell(master, ROLE_SENDER, (struct child_event){.kind = CHILD_RETIRE});

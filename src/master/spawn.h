@@ -44,8 +44,9 @@ void spawn_close(struct spawn_fds *fds, int *fd);
 void spawn_name(const char *process);
 
 /* Forks. In the child, which returns 0: the name, default signals but for SIGPIPE and SIGHUP, which
- * are ignored, SIGTERM when the master dies, and of fds only what keeper keeps. In the master: its
- * pid, or -errno. */
+ * are ignored, and SIGTERM and SIGINT, which stay blocked until a worker or a sender takes them,
+ * SIGTERM when the master dies, and of fds only what keeper keeps. In the master: its pid, or
+ * -errno. */
 pid_t spawn(const struct spawn_fds *fds, enum spawn_keeper keeper, const char *process);
 
 #endif

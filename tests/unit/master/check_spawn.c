@@ -153,6 +153,12 @@ is_handled_by(int number, void (*handler)(int))
     return sigaction(number, NULL, &action) == 0 && action.sa_handler == handler;
 }
 
+/* A request to stop waits until the child has seen to it; a resolver sees to none. */
+static const struct {
+    enum spawn_keeper keeper;
+    bool blocked;
+} stops[] = {{KEPT_BY_WORKER, true}, {KEPT_BY_SENDER, true}, {KEPT_BY_RESOLVER, false}};
+
 START_TEST(test_signals)
 {
     struct spawn_fds fds = {.n = 0};
@@ -163,11 +169,13 @@ START_TEST(test_signals)
     sigfillset(&set);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGTERM, on_signal);
-    pid = spawn(&fds, KEPT_BY_WORKER, "test");
+    pid = spawn(&fds, stops[_i].keeper, "test");
     if (pid == 0) {
         sigprocmask(SIG_BLOCK, NULL, &set);
         prctl(PR_GET_PDEATHSIG, &death);
-        _exit(death == SIGTERM && !sigismember(&set, SIGTERM) && is_handled_by(SIGTERM, SIG_DFL) &&
+        _exit(death == SIGTERM && sigismember(&set, SIGTERM) == stops[_i].blocked &&
+                      sigismember(&set, SIGINT) == stops[_i].blocked &&
+                      !sigismember(&set, SIGCHLD) && is_handled_by(SIGTERM, SIG_DFL) &&
                       is_handled_by(SIGHUP, SIG_IGN) && is_handled_by(SIGPIPE, SIG_IGN)
                   ? 0
                   : 1);
@@ -192,7 +200,7 @@ main(int argc, char **argv, char **envp)
     tcase_add_test(tcase, test_closed_is_struck_off);
     tcase_add_test(tcase, test_pipe);
     tcase_add_loop_test(tcase, test_name, 0, sizeof(names) / sizeof(names[0]));
-    tcase_add_test(tcase, test_signals);
+    tcase_add_loop_test(tcase, test_signals, 0, sizeof(stops) / sizeof(stops[0]));
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

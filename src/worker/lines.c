@@ -50,8 +50,8 @@ apply_batch(struct lines *lines, uint64_t now_ms)
     for (size_t i = 0; i < lines->n; i++) {
         const struct line *line = &lines->batch[i];
 
-        lines->stats->verdicts[table_apply(lines->table, &line->sample, &line->name, line->hash,
-                                           now_ms)]++;
+        lines->stats
+            ->verdicts[table_apply(lines->table, &line->sample, &line->name, line->hash, now_ms)]++;
     }
     lines->n = 0;
     lines->scratch_used = 0;

@@ -41,8 +41,8 @@ struct shard {
     int wake_fd; /* eventfd: there is a request */
     int done_fd; /* eventfd of the one who asks: it has been done */
     enum shard_request request;
-    struct interval interval;    /* of the request */
-    struct selfstat closed;      /* the statistics of the interval that was closed last */
+    struct interval interval; /* of the request */
+    struct selfstat closed;   /* the statistics of the interval that was closed last */
 };
 
 /* Takes memory and starts the thread; it inherits the signal mask. done_fd is borrowed. Returns 0

@@ -1,6 +1,6 @@
 /*
- * worker: the loop that closes the shards' intervals on time and brings them to the pipe. worker_run
- * shows the data's way, behind what shard_run reads.
+ * worker: the loop that closes the shards' intervals on time and brings them to the pipe.
+ * worker_run shows the data's way, behind what shard_run reads.
  */
 #include "worker/worker.h"
 
@@ -35,6 +35,7 @@ struct worker {
     int signal_fd, done_fd;
     bool stopping;
     struct filter filter;
+    uint8_t *patterns;    /* the filter's */
     struct shard *shards; /* opts->n_threads */
     struct schedule schedule;
 
@@ -122,13 +123,25 @@ start_shards(struct worker *worker)
 }
 
 static void
+make_filter(struct worker *worker)
+{
+    size_t size = filter_storage_size(&worker->opts->filter);
+
+    worker->patterns = malloc(size + 1);
+    if (worker->patterns == NULL)
+        give_up(-ENOMEM, "cannot take memory for DROP and ALLOW");
+    if (filter_init(&worker->filter, &worker->opts->filter, worker->patterns, size) != 0)
+        fatalx(EXIT_FAILURE, "DROP or ALLOW is no list of patterns");
+}
+
+static void
 init(struct worker *worker, const struct worker_opts *opts)
 {
     int error;
 
     worker->opts = opts;
     open_descriptors(worker);
-    filter_init(&worker->filter, &opts->filter, NULL, 0);
+    make_filter(worker);
     start_shards(worker);
     error = outlet_init(&worker->outlet, opts->pipe_fd, opts->memory_limit / BACKLOG_SHARE);
     if (error != 0)
@@ -145,6 +158,7 @@ release(struct worker *worker)
         shard_join(&worker->shards[i]);
     outlet_release(&worker->outlet);
     free(worker->shards);
+    free(worker->patterns);
     close(worker->signal_fd);
     close(worker->done_fd);
 }

@@ -14,10 +14,11 @@
 #include "metric/name.h"
 #include "metric/rules.h"
 
-#define WORKER_SOCKETS_MAX 16
+#define WORKER_SOCKETS_MAX 256
 
 struct worker_opts {
-    int sockets[WORKER_SOCKETS_MAX]; /* bound UDP sockets, non-blocking */
+    /* Bound UDP sockets, non-blocking: those of the first thread, then as many of each other. */
+    int sockets[WORKER_SOCKETS_MAX];
     size_t n_sockets;
     int pipe_fd; /* write end, O_DIRECT, non-blocking */
 

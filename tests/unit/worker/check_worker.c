@@ -48,7 +48,7 @@ open_udp(void)
     int fd;
 
     ck_assert_int_eq(net_lookup("127.0.0.1", 0, SOCK_DGRAM, found), 1);
-    fd = net_udp_open(&found[0]);
+    fd = net_udp_open(&found[0], false);
     ck_assert_int_ge(fd, 0);
     return fd;
 }

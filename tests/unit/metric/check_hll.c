@@ -122,6 +122,60 @@ START_TEST(test_more_than_can_be_drawn)
 }
 END_TEST
 
+/* Ertl's sigma and tau by their definitions. */
+static double
+sigma_by_terms(double x)
+{
+    double sum = x;
+
+    for (int k = 1; k < 30; k++)
+        sum += pow(x, exp2(k)) * exp2(k - 1);
+    return sum;
+}
+
+static double
+tau_by_terms(double x)
+{
+    double sum = 1 - x;
+
+    for (int k = 1; k < 60; k++)
+        sum -= pow(1 - pow(x, exp2(-k)), 2) * exp2(-k);
+    return sum / 3;
+}
+
+/* So many registers of one rank and the rest of another. */
+START_TEST(test_by_the_formula)
+{
+    static const struct {
+        int n_one, one, other;
+    } rows[] = {{150, 1, 0},  {90, 3, 0},    {8000, 2, 0},  {16383, 1, 0},
+                {5000, 7, 9}, {100, 51, 40}, {384, 51, 50}, {1000, 50, 49}};
+    static const double m = HLL_REGISTERS;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        double n_of[52] = {0}, sum, expected, estimate;
+        struct hll hll = {0};
+        struct arena arena;
+
+        ck_assert_int_eq(arena_init(&arena, ARENA_SIZE), 0);
+        for (int index = 0; index < HLL_REGISTERS; index++) {
+            int rank = index < rows[i].n_one ? rows[i].one : rows[i].other;
+
+            n_of[rank]++;
+            if (rank > 0)
+                ck_assert_int_eq(hll_add(&hll, &arena, hash_of((uint64_t)index, rank)), 0);
+        }
+        sum = m * sigma_by_terms(n_of[0] / m) + m * tau_by_terms(1 - n_of[51] / m) * 0x1p-50;
+        for (int rank = 1; rank <= 50; rank++)
+            sum += n_of[rank] * exp2(-rank);
+        expected = m * m / (2 * M_LN2 * sum);
+        estimate = (double)hll_estimate(&hll, &arena);
+        ck_assert_double_le(fabs(estimate - expected), 0.5 + 1e-4 * expected * (expected > 1e6));
+        arena_release(&arena);
+    }
+}
+END_TEST
+
 START_TEST(test_extreme_hashes)
 {
     static const uint64_t hashes[] = {0, 1, UINT64_MAX, UINT64_C(1) << 49, UINT64_C(1) << 50};
@@ -239,6 +293,7 @@ main(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, test_estimates, 0, sizeof(sizes) / sizeof(sizes[0]));
     tcase_add_loop_test(tcase, test_more_than_can_be_drawn, 0, 5);
+    tcase_add_test(tcase, test_by_the_formula);
     tcase_add_test(tcase, test_extreme_hashes);
     tcase_add_test(tcase, test_longest_run_counts);
     tcase_add_loop_test(tcase, test_merge_is_union, 0, 5);

@@ -17,6 +17,7 @@
 #define ERROR_MAX  0.01
 #define LOWEST     0x1p-30 /* the magnitudes that are covered */
 #define HIGHEST    0x1p50
+#define N_BUCKETS  2800u
 #define BYTES_MAX  (2 * 16384)
 
 static const double percentiles[] = {1, 10, 50, 90, 95, 99, 99.9, 100};
@@ -143,6 +144,8 @@ START_TEST(test_against_sorting)
     add_all(&sketch, &arena, samples, N_SAMPLES);
     ck_assert_uint_eq(sketch.n, N_SAMPLES);
     ck_assert_uint_le(arena.used, BYTES_MAX);
+    ck_assert_uint_le(sketch.positive.first + sketch.positive.capacity, N_BUCKETS);
+    ck_assert_uint_le(sketch.negative.first + sketch.negative.capacity, N_BUCKETS);
     qsort(samples, N_SAMPLES, sizeof(samples[0]), compare);
     check_close(sketch_nth(&sketch, &arena, 0), samples[0]);
     for (size_t i = 0; i < N_PERCENTILES; i++) {
@@ -282,11 +285,8 @@ START_TEST(test_merge_is_adding_all)
         add_all(&all, &arena, &sample, 1);
         add_all(&parts[part], &arenas[part], &sample, 1);
     }
-    for (int i = 0; i < N_PARTS; i++) {
-        int verdict = sketch_merge(&merged, &arena, &parts[i], &arenas[i]);
-
-        ck_assert_int_eq(verdict, SKETCH_ADDED);
-    }
+    for (int i = 0; i < N_PARTS; i++)
+        ck_assert_int_eq(sketch_merge(&merged, &arena, &parts[i], &arenas[i]), SKETCH_ADDED);
     check_same_answers(&all, &arena, &merged, &arena);
     sketch_reset(&merged, &arena);
     for (int i = N_PARTS; i-- > 0;)

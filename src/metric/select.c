@@ -157,5 +157,6 @@ select_nth_of_sorted(const struct select_part *parts, size_t n_parts, uint64_t k
         else
             low = middle + 1;
     }
-    return value_of(low);
+    /* 0 and -0 are equal, but -0 is the first that the search comes to: it was nobody's. */
+    return value_of(low) + 0.0;
 }

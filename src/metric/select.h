@@ -19,8 +19,8 @@ struct select_part {
     size_t n;
 };
 
-/* The same as select_nth of all n_parts parts together, k below the sum of their n. No copy is
- * made; 64 binary searches a part. */
+/* The same as select_nth of all n_parts parts together, k below the sum of their n; -0 counts as 0.
+ * No copy is made; 64 binary searches a part. */
 double select_nth_of_sorted(const struct select_part *parts, size_t n_parts, uint64_t k);
 
 #endif

@@ -51,16 +51,42 @@ static const struct {
 
 static const char *const nothing_left[] = {"", "!", ";=:", "\xff\xfe", "\x01\x7f", "\xc3\xbc"};
 
-/* From a heap block of just its size. */
+static bool
+is_kept(const char *raw, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (raw[i] == '\0' || strchr(KEPT, raw[i]) == NULL)
+            return false;
+    }
+    return true;
+}
+
+/* From a heap block of just its size. A name that is clean already must be that block. */
 static enum parse_error
 clean(const char *raw, size_t len, const struct name_limits *limits, char *out, size_t *out_len)
 {
-    char *block = malloc(len > 0 ? len : 1);
+    char *block = malloc(len > 0 ? len : 1), *scratch = malloc(NAME_LEN_MAX);
+    const char *text = len > 0 ? block : block + 1;
+    struct name name = {0};
     enum parse_error error;
 
     ck_assert_ptr_nonnull(block);
+    ck_assert_ptr_nonnull(scratch);
     memcpy(block, raw, len);
-    error = name_clean(len > 0 ? block : block + 1, len, limits, out, out_len);
+    error = name_clean(text, len, limits, scratch, &name);
+    if (memcmp(text, raw, len) != 0)
+        ck_abort_msg("%.*s was written to", (int)len, raw);
+    if (error == PARSE_OK) {
+        const char *where = is_kept(raw, len) ? text : scratch;
+
+        if (name.text != where)
+            ck_abort_msg("%.*s stands in the wrong place", (int)len, raw);
+        memcpy(out, name.text, name.len);
+        *out_len = name.len;
+    } else if (name.text != NULL || name.len != 0) {
+        ck_abort_msg("%.*s left a name", (int)len, raw);
+    }
+    free(scratch);
     free(block);
     return error;
 }
@@ -168,6 +194,13 @@ START_TEST(test_all_short_texts)
 }
 END_TEST
 
+START_TEST(test_plain_bytes)
+{
+    for (int byte = 0; byte < 256; byte++)
+        ck_assert_int_eq(name_plain_bytes[byte] != 0, byte != 0 && strchr(KEPT, byte) != NULL);
+}
+END_TEST
+
 static const struct {
     const char *raw;
     size_t name_max, node_max;
@@ -200,7 +233,20 @@ START_TEST(test_limits)
 
         ck_assert_msg(error == limit_rows[i].error, "%s: %s", raw, parse_error_name(error));
         ck_assert_msg(error == PARSE_OK || len == 4711, "%s left a length", raw);
+        if (is_kept(raw, strlen(raw))) {
+            struct name name = {.text = raw, .len = strlen(raw)};
+
+            ck_assert_int_eq(name_check(&name, &limits), limit_rows[i].error);
+        }
     }
+}
+END_TEST
+
+START_TEST(test_check_of_no_name)
+{
+    struct name name = {.text = "x", .len = 0};
+
+    ck_assert_int_eq(name_check(&name, &wide), PARSE_NO_NAME);
 }
 END_TEST
 
@@ -233,6 +279,8 @@ main(void)
     tcase_add_test(tcase, test_every_byte);
     tcase_add_test(tcase, test_all_short_texts);
     tcase_add_test(tcase, test_limits);
+    tcase_add_test(tcase, test_plain_bytes);
+    tcase_add_test(tcase, test_check_of_no_name);
     tcase_add_test(tcase, test_longest_name);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);

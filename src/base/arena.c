@@ -24,6 +24,7 @@ arena_init(struct arena *arena, size_t size)
                 0);
     if (base == MAP_FAILED)
         return -errno;
+    (void)madvise(base, size, MADV_HUGEPAGE);
     /* The first unit is never taken, so that 0 is no block. */
     *arena = (struct arena){.base = base, .size = size, .frontier = ARENA_UNIT};
     return 0;

@@ -29,9 +29,10 @@ struct set_part {
     const struct arena *arena;
 };
 
+#define SET_SCRATCH (64 * 1024)
+
 /* Adds the point of the union of n parts to record. scratch has room for SET_SCRATCH bytes and is
  * left as it was. */
-#define SET_SCRATCH (64 * 1024)
 void set_points(const struct set_part *parts, size_t n, struct arena *scratch,
                 struct record *record);
 

@@ -8,17 +8,10 @@
 
 #define FIRST_LOG2 10u
 
-static const char *const verdict_names[TABLE_VERDICT_COUNT] = {
+const char *const table_verdict_names[TABLE_VERDICT_COUNT] = {
     [TABLE_APPLIED] = "applied", [TABLE_FILTERED] = "filtered", [TABLE_METRICS] = "metrics",
     [TABLE_MEMORY] = "memory",   [TABLE_OVERFLOW] = "overflow",
 };
-
-const char *
-table_verdict_name(enum table_verdict verdict)
-{
-    assert(verdict < TABLE_VERDICT_COUNT);
-    return verdict_names[verdict];
-}
 
 static size_t
 index_size(uint32_t log2_n)
@@ -79,6 +72,18 @@ table_hash(const struct table *table, enum metric_type type, const struct name *
 
     __builtin_prefetch(&places[hash & ((1u << index.log2_n) - 1)]);
     return hash;
+}
+
+void
+table_prefetch(const struct table *table, uint32_t hash)
+{
+    struct table_index index = index_of(table);
+    const struct table_place *places = arena_at(&table->arena, index.places);
+    const struct table_place *place = &places[hash & ((1u << index.log2_n) - 1)];
+    const char *metric = arena_at(&table->arena, place->ref);
+
+    __builtin_prefetch(metric, 1);
+    __builtin_prefetch(metric + 64, 1);
 }
 
 /* The place of a metric, or the free one where it would go; *out_ref is what stands there. */
@@ -287,14 +292,30 @@ settle_unlinked(struct table *table)
     }
 }
 
+static bool
+is_flushing(const struct table *table)
+{
+    return __atomic_load_n(&table->flushing, __ATOMIC_ACQUIRE);
+}
+
+void
+table_tidy(struct table *table)
+{
+    if (is_flushing(table))
+        return;
+    if (table->freed.size > 0)
+        arena_take_back(&table->arena, &table->freed);
+    if (table->retired.size > 0)
+        arena_take_back(&table->arena, &table->retired);
+}
+
 bool
 table_close(struct table *table, const struct interval *interval)
 {
-    if (__atomic_load_n(&table->flushing, __ATOMIC_ACQUIRE))
+    if (is_flushing(table))
         return false;
     settle_unlinked(table);
-    arena_take_back(&table->arena, &table->freed);
-    arena_take_back(&table->arena, &table->retired);
+    table_tidy(table);
     table->newest = table->last;
     table->closed = *interval;
     table->open ^= 1;

@@ -75,8 +75,8 @@ enum table_verdict {
     TABLE_VERDICT_COUNT,
 };
 
-/* The verdict as own statistics name it: "metrics", "memory", "overflow", … */
-const char *table_verdict_name(enum table_verdict verdict);
+/* The verdicts as own statistics name them: "metrics", "memory", "overflow", … */
+extern const char *const table_verdict_names[TABLE_VERDICT_COUNT];
 
 /* An empty table. Borrows opts->filter. Returns 0 or -errno. */
 int table_init(struct table *table, const struct table_opts *opts);
@@ -87,6 +87,9 @@ void table_release(struct table *table);
 /* The hash under which a name is looked for; also begins to load its place from memory. */
 uint32_t table_hash(const struct table *table, enum metric_type type, const struct name *name);
 
+/* Begins to load the metric that a name with this hash most likely has, once its place is there. */
+void table_prefetch(const struct table *table, uint32_t hash);
+
 /* The metric of a type and name, or NULL. For the flush too, of any table, while it is running. */
 struct metric *table_find(const struct table *table, enum metric_type type, const struct name *name,
                           uint32_t hash);
@@ -95,6 +98,9 @@ struct metric *table_find(const struct table *table, enum metric_type type, cons
  * wall clock. What is not TABLE_APPLIED changed nothing that is ever sent. */
 enum table_verdict table_apply(struct table *table, const struct sample *sample,
                                const struct name *name, uint32_t hash, uint64_t now_ms);
+
+/* Takes back what the last flush has freed, once that is done; costs next to nothing. */
+void table_tidy(struct table *table);
 
 /* Shuts the open interval, opens the next one, and forgets what the flush before took out and
  * nobody has used since. False, and nothing done, while that flush is still running. */

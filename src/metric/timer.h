@@ -35,12 +35,13 @@ struct timer_part {
     const struct arena *arena;
 };
 
+#define TIMER_PARTS_MAX 64
+#define TIMER_SCRATCH   (256 * 1024)
+
 /* Adds lower, count, mean, upper and the dialect's percentiles of all n parts' samples together to
  * record, at least one sample and at most TIMER_PARTS_MAX parts; reorders the samples. The rank of
  * P of N samples is py-statsd's: the truncated P/100 × N, from 1; 0 is the last. scratch has room
  * for TIMER_SCRATCH bytes and is left as it was. */
-#define TIMER_PARTS_MAX 64
-#define TIMER_SCRATCH   (256 * 1024)
 void timer_points(const struct timer_part *parts, size_t n, struct arena *scratch,
                   const struct dialect *dialect, struct record *record);
 

@@ -11,6 +11,8 @@
 #include "base/log.h"
 
 #define SHOWN_MAX 120
+/* How far ahead of its use a metric is loaded. */
+#define LINES_AHEAD 8
 
 void
 lines_init(struct lines *lines, struct table *table, struct selfstat *stats,
@@ -50,6 +52,8 @@ apply_batch(struct lines *lines, uint64_t now_ms)
     for (size_t i = 0; i < lines->n; i++) {
         const struct line *line = &lines->batch[i];
 
+        if (i + LINES_AHEAD < lines->n)
+            table_prefetch(lines->table, line[LINES_AHEAD].hash);
         lines->stats
             ->verdicts[table_apply(lines->table, &line->sample, &line->name, line->hash, now_ms)]++;
     }

@@ -53,7 +53,7 @@ add_reasons(struct selfstat_list *list, const struct selfstat *stats)
     }
     for (unsigned i = 0; i < TABLE_VERDICT_COUNT; i++) {
         if (i != TABLE_APPLIED && i != TABLE_FILTERED && stats->verdicts[i] > 0)
-            selfstat_list_add(list, "refused", table_verdict_name(i), stats->verdicts[i]);
+            selfstat_list_add(list, "refused", table_verdict_names[i], stats->verdicts[i]);
     }
 }
 

@@ -123,6 +123,7 @@ shard_run(void *argument)
     slots[n++] = (struct pollfd){.fd = shard->wake_fd, .events = POLLIN};
     do {
         (void)poll(slots, n, -1);
+        table_tidy(&shard->table);
         read_sockets(shard);
     } while (serve_request(shard));
     return NULL;

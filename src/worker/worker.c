@@ -15,20 +15,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/sig.h"
-#include "metric/flush.h"
-#include "pipe/outlet.h"
+#include "worker/push.h"
 #include "worker/schedule.h"
-#include "worker/selfstat.h"
 #include "worker/shard.h"
 
-/* How much of a flush is done before the others get their turn. */
-#define RECORDS_PER_TURN 2048
 /* What SIGTERM leaves time for. */
 #define FINAL_MS 6000
 /* Of MEMORY_LIMIT, for flushes that the sender does not take. */
 #define BACKLOG_SHARE 8
-
-enum push { PUSH_DONE, PUSH_MORE, PUSH_BLOCKED };
 
 struct worker {
     const struct worker_opts *opts;
@@ -39,17 +33,9 @@ struct worker {
     struct shard *shards; /* opts->n_threads */
     struct schedule schedule;
 
-    bool closing;  /* the shards have been asked to close the interval */
-    bool flushing; /* they have, and it is on its way */
+    bool closing; /* the shards have been asked to close the interval */
     struct interval interval;
-    uint64_t overruns, flush_ms; /* for the next flush to tell */
-    uint64_t flush_started_ms;
-    enum push push; /* why the flush stopped where it did */
-    struct flush flush;
-    struct selfstat stats;    /* of all shards */
-    struct selfstat_list own; /* the closed interval's own statistics */
-    size_t n_own_sent;
-    struct outlet outlet;
+    struct push push; /* what they have closed */
 };
 
 static void
@@ -116,7 +102,7 @@ start_shards(struct worker *worker)
         start_shard(worker, i, &key);
         tables[i] = &worker->shards[i].table;
     }
-    error = flush_init(&worker->flush, tables, worker->opts->n_threads, &worker->opts->dialect,
+    error = flush_init(&worker->push.flush, tables, worker->opts->n_threads, &worker->opts->dialect,
                        &worker->opts->rules);
     if (error != 0)
         give_up(error, "cannot take memory for the flush");
@@ -143,9 +129,11 @@ init(struct worker *worker, const struct worker_opts *opts)
     open_descriptors(worker);
     make_filter(worker);
     start_shards(worker);
-    error = outlet_init(&worker->outlet, opts->pipe_fd, opts->memory_limit / BACKLOG_SHARE);
+    error = outlet_init(&worker->push.outlet, opts->pipe_fd, opts->memory_limit / BACKLOG_SHARE);
     if (error != 0)
         give_up(error, "cannot take memory for the backlog");
+    worker->push.self_stats = opts->self_stats;
+    worker->push.n_restarts = opts->n_restarts;
     schedule_init(&worker->schedule, opts->flush_ms, opts->flush_align, clock_mono_ms(),
                   clock_wall_ms());
 }
@@ -153,10 +141,10 @@ init(struct worker *worker, const struct worker_opts *opts)
 static void
 release(struct worker *worker)
 {
-    flush_release(&worker->flush);
+    flush_release(&worker->push.flush);
     for (size_t i = 0; i < worker->opts->n_threads; i++)
         shard_join(&worker->shards[i]);
-    outlet_release(&worker->outlet);
+    outlet_release(&worker->push.outlet);
     free(worker->shards);
     free(worker->patterns);
     close(worker->signal_fd);
@@ -181,6 +169,13 @@ shards_are_done(const struct worker *worker)
     return true;
 }
 
+/* An interval is being closed or on its way. */
+static bool
+is_busy(const struct worker *worker)
+{
+    return worker->closing || worker->push.state != PUSH_DONE;
+}
+
 /* An interval is not closed before the flush of the one before it is done; it then is longer. */
 static void
 close_if_due(struct worker *worker)
@@ -188,7 +183,7 @@ close_if_due(struct worker *worker)
     uint64_t mono_ms = clock_mono_ms(), wall_ms = clock_wall_ms();
     bool was_holding = worker->schedule.holding;
 
-    if (worker->closing || worker->flushing)
+    if (is_busy(worker))
         return;
     if (!schedule_due(&worker->schedule, mono_ms, wall_ms)) {
         if (worker->schedule.holding && !was_holding)
@@ -196,7 +191,7 @@ close_if_due(struct worker *worker)
                       "goes on until it ends again");
         return;
     }
-    worker->overruns += schedule_close(&worker->schedule, mono_ms, wall_ms, &worker->interval);
+    worker->push.overruns = schedule_close(&worker->schedule, mono_ms, wall_ms, &worker->interval);
     ask_shards(worker, SHARD_CLOSE);
 }
 
@@ -210,113 +205,26 @@ begin_if_closed(struct worker *worker)
         return;
     /* Emptied behind the check, a ring for the last of them is not mistaken for a later one. */
     (void)!read(worker->done_fd, &rings, sizeof(rings));
-    memset(&worker->stats, 0, sizeof(worker->stats));
+    memset(&worker->push.stats, 0, sizeof(worker->push.stats));
     for (size_t i = 0; i < worker->opts->n_threads; i++)
-        selfstat_add(&worker->stats, &worker->shards[i].closed);
-    flush_begin(&worker->flush);
-    outlet_begin(&worker->outlet, worker->interval.end_ms);
+        selfstat_add(&worker->push.stats, &worker->shards[i].closed);
     worker->closing = false;
-    worker->flushing = true;
-    worker->push = PUSH_MORE;
-    worker->flush_started_ms = clock_mono_ms();
-    worker->n_own_sent = 0;
-    selfstat_list_reset(&worker->own);
+    push_begin(&worker->push, clock_mono_ms());
 }
 
-static int
-send_frame(struct worker *worker, uint16_t flags)
+static void
+push_interval(struct worker *worker)
 {
-    int error = outlet_send(&worker->outlet, flags);
+    int error = push_step(&worker->push, clock_mono_ms());
 
-    if (error != 0 && error != -EAGAIN)
+    if (error != 0)
         give_up(error, "cannot write to the sender's pipe");
-    return error;
-}
-
-/* Puts a record into the frame at hand, which is sent first where it is full. */
-static int
-put_record(struct worker *worker, const struct record *record)
-{
-    if (record_encode(record, &worker->outlet.payload) == 0)
-        return 0;
-    if (send_frame(worker, 0) != 0)
-        return -EAGAIN;
-    return record_encode(record, &worker->outlet.payload);
-}
-
-static enum push
-push_metrics(struct worker *worker)
-{
-    struct record record;
-
-    for (int i = 0; i < RECORDS_PER_TURN; i++) {
-        if (!flush_peek(&worker->flush, &record))
-            return PUSH_DONE;
-        if (put_record(worker, &record) != 0)
-            return PUSH_BLOCKED;
-        flush_advance(&worker->flush);
-    }
-    return PUSH_MORE;
-}
-
-/* The counts of the interval, once its metrics have been counted. */
-static void
-list_own(struct worker *worker)
-{
-    struct selfstat_list *own = &worker->own;
-
-    if (own->n > 0)
-        return;
-    selfstat_list_add(own, "numStats", NULL, worker->flush.n_records);
-    if (!worker->opts->self_stats)
-        return;
-    selfstat_list_fill(own, &worker->stats);
-    selfstat_list_add(own, "flush_ms", NULL, worker->flush_ms);
-    selfstat_list_add(own, "flush_overruns", NULL, worker->overruns);
-    selfstat_list_add(own, "restarts", "worker", worker->opts->n_restarts);
-    for (unsigned i = 0; i < METRIC_TYPE_COUNT; i++)
-        selfstat_list_add(own, "metrics_active", metric_type_name(i), worker->flush.n_metrics[i]);
-    worker->overruns = 0;
-}
-
-static enum push
-push_own(struct worker *worker)
-{
-    list_own(worker);
-    for (; worker->n_own_sent < worker->own.n; worker->n_own_sent++) {
-        const struct selfstat_item *item = &worker->own.items[worker->n_own_sent];
-        struct record record = {
-            .source = RECORD_SELF,
-            .name = item->name,
-            .name_len = (uint16_t)strlen(item->name),
-        };
-
-        record_add(&record, STATISTIC_VALUE, 0, item->value);
-        if (put_record(worker, &record) != 0)
-            return PUSH_BLOCKED;
-    }
-    return send_frame(worker, FRAME_LAST) == 0 ? PUSH_DONE : PUSH_BLOCKED;
-}
-
-/* Brings the closed interval on its way, as far as there is room and its turn goes. */
-static void
-push_flush(struct worker *worker)
-{
-    if (!worker->flushing)
-        return;
-    worker->push = push_metrics(worker);
-    if (worker->push == PUSH_DONE)
-        worker->push = push_own(worker);
-    if (worker->push == PUSH_DONE) {
-        worker->flushing = false;
-        worker->flush_ms = clock_mono_ms() - worker->flush_started_ms;
-    }
 }
 
 static void
 drain_outlet(struct worker *worker)
 {
-    int error = outlet_drain(&worker->outlet);
+    int error = outlet_drain(&worker->push.outlet);
 
     if (error != 0 && error != -EAGAIN)
         give_up(error, "cannot write to the sender's pipe");
@@ -333,7 +241,7 @@ read_signals(struct worker *worker)
 static void
 wait_for_events(struct worker *worker, uint64_t deadline_ms)
 {
-    bool waits_for_pipe = worker->outlet.n_waiting > 0 || worker->push == PUSH_BLOCKED;
+    bool waits_for_pipe = worker->push.outlet.n_waiting > 0 || worker->push.state == PUSH_BLOCKED;
     struct pollfd slots[] = {
         {.fd = worker->stopping ? -1 : worker->signal_fd, .events = POLLIN},
         {.fd = worker->closing ? worker->done_fd : -1, .events = POLLIN},
@@ -341,7 +249,7 @@ wait_for_events(struct worker *worker, uint64_t deadline_ms)
     };
     int timeout = clock_poll_timeout(clock_mono_ms(), deadline_ms);
 
-    if (worker->flushing && worker->push == PUSH_MORE)
+    if (worker->push.state == PUSH_MORE)
         timeout = 0;
     if (poll(slots, sizeof(slots) / sizeof(slots[0]), timeout) < 0 && errno != EINTR)
         fatal(EXIT_FAILURE, "poll");
@@ -351,7 +259,7 @@ wait_for_events(struct worker *worker, uint64_t deadline_ms)
 static uint64_t
 next_deadline(const struct worker *worker)
 {
-    return worker->closing || worker->flushing ? UINT64_MAX : worker->schedule.deadline_ms;
+    return is_busy(worker) ? UINT64_MAX : worker->schedule.deadline_ms;
 }
 
 static void
@@ -363,7 +271,7 @@ worker_run(struct worker *worker)
         drain_outlet(worker);
         close_if_due(worker);
         begin_if_closed(worker);
-        push_flush(worker);
+        push_interval(worker);
     }
 }
 
@@ -375,8 +283,8 @@ finish_flush(struct worker *worker, uint64_t deadline_ms)
     for (;;) {
         drain_outlet(worker);
         begin_if_closed(worker);
-        push_flush(worker);
-        if (!worker->closing && !worker->flushing && worker->outlet.n_waiting == 0)
+        push_interval(worker);
+        if (!is_busy(worker) && worker->push.outlet.n_waiting == 0)
             return true;
         if (clock_mono_ms() >= deadline_ms)
             return false;

@@ -16,10 +16,11 @@
 
 void
 lines_init(struct lines *lines, struct table *table, struct selfstat *stats,
-           const struct name_limits *limits)
+           struct culprit *culprit, const struct name_limits *limits)
 {
     lines->table = table;
     lines->stats = stats;
+    lines->culprit = culprit;
     lines->limits = *limits;
     lines->logged = (struct limit){0};
     lines->n = 0;
@@ -51,11 +52,14 @@ apply_batch(struct lines *lines, uint64_t now_ms)
 {
     for (size_t i = 0; i < lines->n; i++) {
         const struct line *line = &lines->batch[i];
+        enum table_verdict verdict;
 
         if (i + LINES_AHEAD < lines->n)
             table_prefetch(lines->table, line[LINES_AHEAD].hash);
-        lines->stats
-            ->verdicts[table_apply(lines->table, &line->sample, &line->name, line->hash, now_ms)]++;
+        verdict = table_apply(lines->table, &line->sample, &line->name, line->hash, now_ms);
+        lines->stats->verdicts[verdict]++;
+        if (verdict == TABLE_METRICS || verdict == TABLE_MEMORY)
+            culprit_add(lines->culprit, &line->name);
     }
     lines->n = 0;
     lines->scratch_used = 0;

@@ -12,6 +12,7 @@
 #include "metric/name.h"
 #include "metric/sample.h"
 #include "metric/table.h"
+#include "worker/culprit.h"
 #include "worker/ingest.h"
 #include "worker/selfstat.h"
 
@@ -30,6 +31,7 @@ struct line {
 struct lines {
     struct table *table;
     struct selfstat *stats;
+    struct culprit *culprit;
     struct name_limits limits;
     struct limit logged;
     size_t n;
@@ -38,9 +40,9 @@ struct lines {
     char scratch[LINES_SCRATCH]; /* of names that had to be cleaned */
 };
 
-/* Borrows table and stats. */
+/* Borrows table, stats and culprit. */
 void lines_init(struct lines *lines, struct table *table, struct selfstat *stats,
-                const struct name_limits *limits);
+                struct culprit *culprit, const struct name_limits *limits);
 
 /* Puts every line of the n datagrams into the table's open interval, or counts why not. now_ms is
  * the wall clock. */

@@ -79,7 +79,9 @@ close_interval(struct shard *shard)
     table_close(&shard->table, &shard->interval);
     shard->closed = shard->stats;
     shard->closed.memory_used = shard->table.arena.used;
+    shard->closed_culprit = shard->culprit;
     memset(&shard->stats, 0, sizeof(shard->stats));
+    memset(&shard->culprit, 0, sizeof(shard->culprit));
 }
 
 /* What the kernel has queued was received, and counts. */
@@ -143,7 +145,7 @@ init(struct shard *shard, const struct shard_opts *opts, int done_fd)
     if ((error = ingest_init(&shard->ingest)) != 0 ||
         (error = table_init(&shard->table, &opts->table)) != 0)
         return error;
-    lines_init(&shard->lines, &shard->table, &shard->stats, &opts->names);
+    lines_init(&shard->lines, &shard->table, &shard->stats, &shard->culprit, &opts->names);
     if (!opts->count_old_drops)
         count_drops(shard, false);
     return 0;

@@ -12,6 +12,7 @@
 
 #include "metric/name.h"
 #include "metric/table.h"
+#include "worker/culprit.h"
 #include "worker/ingest.h"
 #include "worker/lines.h"
 #include "worker/selfstat.h"
@@ -34,7 +35,8 @@ struct shard {
     struct ingest ingest;
     struct lines lines;
     struct table table;
-    struct selfstat stats; /* of the open interval */
+    struct selfstat stats; /* of the open interval, as the next */
+    struct culprit culprit;
     uint32_t drops_seen[SHARD_SOCKETS_MAX];
 
     pthread_t thread;
@@ -42,7 +44,8 @@ struct shard {
     int done_fd; /* eventfd of the one who asks: it has been done */
     enum shard_request request;
     struct interval interval; /* of the request */
-    struct selfstat closed;   /* the statistics of the interval that was closed last */
+    struct selfstat closed;   /* the same of the interval that was closed last */
+    struct culprit closed_culprit;
 };
 
 /* Takes memory and starts the thread; it inherits the signal mask. done_fd is borrowed. Returns 0

@@ -5,6 +5,7 @@
 #include "worker/worker.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -195,6 +196,32 @@ close_if_due(struct worker *worker)
     ask_shards(worker, SHARD_CLOSE);
 }
 
+/* Once an interval, and only where names were refused. */
+static void
+log_culprit(const struct culprit *culprit)
+{
+    struct name worst = culprit_worst(culprit);
+
+    if (culprit->n_refused > 0)
+        log_warnx("%" PRIu64 " lines were refused for want of room (MAX_METRICS, MEMORY_LIMIT), "
+                  "most of them under %.*s",
+                  culprit->n_refused, (int)worst.len, worst.text);
+}
+
+/* What the shards have counted in the interval that they closed. */
+static void
+gather_stats(struct worker *worker)
+{
+    struct culprit culprit = {0};
+
+    memset(&worker->push.stats, 0, sizeof(worker->push.stats));
+    for (size_t i = 0; i < worker->opts->n_threads; i++) {
+        selfstat_add(&worker->push.stats, &worker->shards[i].closed);
+        culprit_merge(&culprit, &worker->shards[i].closed_culprit);
+    }
+    log_culprit(&culprit);
+}
+
 /* When all shards have closed the interval, its flush begins. */
 static void
 begin_if_closed(struct worker *worker)
@@ -205,9 +232,7 @@ begin_if_closed(struct worker *worker)
         return;
     /* Emptied behind the check, a ring for the last of them is not mistaken for a later one. */
     (void)!read(worker->done_fd, &rings, sizeof(rings));
-    memset(&worker->push.stats, 0, sizeof(worker->push.stats));
-    for (size_t i = 0; i < worker->opts->n_threads; i++)
-        selfstat_add(&worker->push.stats, &worker->shards[i].closed);
+    gather_stats(worker);
     worker->closing = false;
     push_begin(&worker->push, clock_mono_ms());
 }

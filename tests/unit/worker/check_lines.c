@@ -20,6 +20,7 @@
 static struct rig {
     struct table table;
     struct selfstat stats;
+    struct culprit culprit;
     struct lines lines;
     struct net_address from;
     struct dialect dialect;
@@ -49,7 +50,7 @@ set_up(uint32_t max_metrics)
     };
 
     ck_assert_int_eq(table_init(&rig.table, &opts), 0);
-    lines_init(&rig.lines, &rig.table, &rig.stats, &limits);
+    lines_init(&rig.lines, &rig.table, &rig.stats, &rig.culprit, &limits);
 }
 
 static void

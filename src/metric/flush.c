@@ -45,7 +45,8 @@ flush_begin(struct flush *flush)
         assert(__atomic_load_n(&flush->tables[i]->flushing, __ATOMIC_ACQUIRE));
     flush->running = true;
     flush->interval = flush->tables[0]->closed;
-    flush->round++;
+    /* 0 is on every metric that no other table's walk has come to. */
+    flush->round = flush->round == UINT8_MAX ? 1 : (uint8_t)(flush->round + 1);
     flush->n_records = 0;
     memset(flush->n_metrics, 0, sizeof(flush->n_metrics));
     memset(flush->members, 0, sizeof(flush->members));
@@ -105,6 +106,7 @@ gather(struct flush *flush)
     struct name name = {.text = metric_name(metric), .len = metric->name_len};
     uint32_t hash;
 
+    metric->round = 0;
     flush->members[flush->table] = metric;
     if (flush->table + 1 == flush->n_tables)
         return;
@@ -152,27 +154,27 @@ judge(const struct flush *flush)
     return rules_judge(flush->rules, &facts);
 }
 
-/* Of the members that have a value, the one that was set last. */
+/* Of the members that have a value, the one that was set last; one of the interval before any that
+ * is older. */
 static struct gauge *
 latest_gauge(const struct flush *flush)
 {
     unsigned closed = closed_generation(flush);
     struct gauge *latest = NULL;
-    uint64_t latest_ms = 0;
     bool is_touched = false;
 
     for (size_t i = flush->table; i < flush->n_tables; i++) {
         struct metric *metric = flush->members[i];
-        uint64_t updated_ms;
+        struct gauge *gauge;
 
         if (metric == NULL || (!metric->touched[closed] && (is_touched || !metric->gauge_known)))
             continue;
-        updated_ms = __atomic_load_n(&metric->updated_ms, __ATOMIC_RELAXED);
-        if (latest != NULL && is_touched == metric->touched[closed] && updated_ms < latest_ms)
+        gauge = metric->touched[closed] ? metric_state(metric, closed) : metric_last(metric);
+        if (latest != NULL && is_touched == metric->touched[closed] &&
+            gauge->set_ms < latest->set_ms)
             continue;
         is_touched = metric->touched[closed];
-        latest_ms = updated_ms;
-        latest = is_touched ? metric_state(metric, closed) : metric_last(metric);
+        latest = gauge;
     }
     assert(latest != NULL);
     return latest;
@@ -281,10 +283,12 @@ enter_next(struct flush *flush)
     return false;
 }
 
-/* A metric that was dealt with under its name in a table before. */
+/* A metric that was dealt with under its name in a table before. What it was told so by must be
+ * gone when the rounds begin anew. */
 static void
 pass(struct flush *flush)
 {
+    current(flush)->round = 0;
     if (current(flush)->n_idle == UINT16_MAX)
         unlink_current(flush);
     else

@@ -26,7 +26,7 @@ struct metric {
     bool filtered;    /* its samples are not wanted */
     bool touched[2];  /* by generation: whether samples came; the flush reads both */
     bool gauge_known; /* of a gauge: whether metric_last holds a value; the flush's, as the rest */
-    uint8_t round;    /* the last flush that has dealt with it under another table's name */
+    uint8_t round;    /* the flush that deals with it under another table's name; 0: none */
     uint16_t n_idle;  /* flushes in a row that found no sample */
     uint16_t unused;
 };

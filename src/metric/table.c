@@ -204,11 +204,11 @@ apply_set(struct table *table, struct set *set, const struct sample *sample)
 }
 
 static enum table_verdict
-apply_state(struct table *table, void *state, const struct sample *sample)
+apply_state(struct table *table, void *state, const struct sample *sample, uint64_t now_ms)
 {
     switch (sample->type) {
     case METRIC_COUNTER: return counter_add(state, sample) == 0 ? TABLE_APPLIED : TABLE_OVERFLOW;
-    case METRIC_GAUGE: gauge_set(state, sample); return TABLE_APPLIED;
+    case METRIC_GAUGE: gauge_set(state, sample, now_ms); return TABLE_APPLIED;
     case METRIC_TIMER: return apply_timer(table, state, sample);
     case METRIC_SET: return apply_set(table, state, sample);
     case METRIC_TYPE_COUNT: break;
@@ -231,7 +231,7 @@ table_apply(struct table *table, const struct sample *sample, const struct name 
     }
     if (metric->filtered)
         return TABLE_FILTERED;
-    verdict = apply_state(table, metric_state(metric, table->open), sample);
+    verdict = apply_state(table, metric_state(metric, table->open), sample, now_ms);
     if (verdict == TABLE_APPLIED) {
         __atomic_store_n(&metric->touched[table->open], true, __ATOMIC_RELAXED);
         __atomic_store_n(&metric->updated_ms, now_ms, __ATOMIC_RELAXED);

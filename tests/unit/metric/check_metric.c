@@ -111,7 +111,7 @@ fill(struct metric *metric, unsigned generation, struct arena *arena, uint32_t m
 
         switch (metric->type) {
         case METRIC_COUNTER: ck_assert_int_eq(counter_add(state, &sample), 0); break;
-        case METRIC_GAUGE: gauge_set(state, &sample); break;
+        case METRIC_GAUGE: gauge_set(state, &sample, 1000 + i); break;
         case METRIC_TIMER: ck_assert_int_eq(timer_add(state, arena, &sample, max), 0); break;
         default: ck_assert_int_eq(set_add(state, arena, i, max), 0); break;
         }

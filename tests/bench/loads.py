@@ -166,7 +166,7 @@ LOADS = [
          against=Load("THREADS=1", "", (PORTS_64,), {"THREADS": "1"}, flush_ms=10000, cpus=2,
                       from_tick=True, same=TIMERS_AND_SETS),
          bars=(Bar("sums that differ", "n_sums_off", 0),
-               Bar("CPU by that of THREADS=1", "against_ratio", 1.15, digits=2),
+               Bar("CPU by that of THREADS=1", "against_ratio", 1.15, digits=3),
                Bar("throughput by that of THREADS=1", "throughput_ratio", 1.7, least=True,
                    digits=2, where="has_cpus"))),
 ]

@@ -30,8 +30,7 @@ def print_head(quick):
 
 def limit_of(bar):
     """As "≤ 100 ns"."""
-    digits = bar.digits if bar.limit % 1 else 0
-    return f"{'≥' if bar.least else '≤'} {show(bar.limit, digits)}{bar.unit}"
+    return f"{'≥' if bar.least else '≤'} {bar.limit:,.10g}{bar.unit}"
 
 
 def bars_met(load, result):

@@ -18,18 +18,14 @@ static const uint8_t classes[256] = {
     ['\n'] = SPACE,
 };
 
-const uint8_t name_plain_bytes[256] = {
-    ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1, ['_'] = 1, ['-'] = 1, ['.'] = 1,
-};
-
 static bool
 is_clean(const char *raw, size_t len)
 {
-    uint8_t all = 1;
-
-    for (size_t i = 0; i < len; i++)
-        all &= name_plain_bytes[(uint8_t)raw[i]];
-    return all != 0;
+    for (size_t i = 0; i < len; i++) {
+        if (classes[(uint8_t)raw[i]] != KEEP)
+            return false;
+    }
+    return true;
 }
 
 /* Writes the clean name, at most limits->name_max bytes. Returns how many there would be. */
@@ -68,8 +64,8 @@ has_long_node(const struct name *name, size_t node_max)
     return false;
 }
 
-enum parse_error
-name_check(const struct name *name, const struct name_limits *limits)
+static enum parse_error
+check(const struct name *name, const struct name_limits *limits)
 {
     if (name->len == 0)
         return PARSE_NO_NAME;
@@ -90,7 +86,7 @@ name_clean(const char *raw, size_t len, const struct name_limits *limits,
         name.text = scratch;
         name.len = rewrite(raw, len, limits->name_max, scratch);
     }
-    if ((error = name_check(&name, limits)) == PARSE_OK)
+    if ((error = check(&name, limits)) == PARSE_OK)
         *out = name;
     return error;
 }

@@ -5,7 +5,6 @@
 #define METRIC_NAME_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 #include "metric/parse.h"
 
@@ -17,17 +16,11 @@ struct name_limits {
     size_t node_max; /* bytes of one of its dotted parts */
 };
 
-/* By byte: whether every sanitiser leaves it as it is, that is [A-Za-z0-9_.-]. */
-extern const uint8_t name_plain_bytes[256];
-
 /* A clean name, borrowed. */
 struct name {
     const char *text;
     size_t len;
 };
-
-/* Whether a clean name keeps the limits: PARSE_OK, PARSE_NO_NAME or PARSE_TOO_LONG. */
-enum parse_error name_check(const struct name *name, const struct name_limits *limits);
 
 /* py-statsd's rule: "/" to "-", " " to "_", each run of other white space to one "_", then
  * everything outside [A-Za-z0-9_.-] is dropped. *out is the raw name itself where that is clean

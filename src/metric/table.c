@@ -9,8 +9,8 @@
 #define FIRST_LOG2 10u
 
 const char *const table_verdict_names[TABLE_VERDICT_COUNT] = {
-    [TABLE_APPLIED] = "applied", [TABLE_FILTERED] = "filtered", [TABLE_METRICS] = "metrics",
-    [TABLE_MEMORY] = "memory",   [TABLE_OVERFLOW] = "overflow",
+    [TABLE_APPLIED] = "applied", [TABLE_UNKNOWN] = "unknown", [TABLE_FILTERED] = "filtered",
+    [TABLE_METRICS] = "metrics", [TABLE_MEMORY] = "memory",   [TABLE_OVERFLOW] = "overflow",
 };
 
 static size_t
@@ -72,18 +72,6 @@ table_hash(const struct table *table, enum metric_type type, const struct name *
 
     __builtin_prefetch(&places[hash & ((1u << index.log2_n) - 1)]);
     return hash;
-}
-
-void
-table_prefetch(const struct table *table, uint32_t hash)
-{
-    struct table_index index = index_of(table);
-    const struct table_place *places = arena_at(&table->arena, index.places);
-    const struct table_place *place = &places[hash & ((1u << index.log2_n) - 1)];
-    const char *metric = arena_at(&table->arena, place->ref);
-
-    __builtin_prefetch(metric, 1);
-    __builtin_prefetch(metric + 64, 1);
 }
 
 /* The place of a metric, or the free one where it would go; *out_ref is what stands there. */
@@ -217,18 +205,11 @@ apply_state(struct table *table, void *state, const struct sample *sample, uint6
     return TABLE_OVERFLOW;
 }
 
-enum table_verdict
-table_apply(struct table *table, const struct sample *sample, const struct name *name,
-            uint32_t hash, uint64_t now_ms)
+static enum table_verdict
+apply_to(struct table *table, struct metric *metric, const struct sample *sample, uint64_t now_ms)
 {
-    struct metric *metric = table_find(table, sample->type, name, hash);
     enum table_verdict verdict;
 
-    if (metric == NULL) {
-        verdict = create(table, sample->type, name, hash, &metric);
-        if (verdict != TABLE_APPLIED)
-            return verdict;
-    }
     if (metric->filtered)
         return TABLE_FILTERED;
     verdict = apply_state(table, metric_state(metric, table->open), sample, now_ms);
@@ -237,6 +218,27 @@ table_apply(struct table *table, const struct sample *sample, const struct name 
         __atomic_store_n(&metric->updated_ms, now_ms, __ATOMIC_RELAXED);
     }
     return verdict;
+}
+
+enum table_verdict
+table_apply_known(struct table *table, const struct sample *sample, const struct name *name,
+                  uint32_t hash, uint64_t now_ms)
+{
+    struct metric *metric = table_find(table, sample->type, name, hash);
+
+    return metric == NULL ? TABLE_UNKNOWN : apply_to(table, metric, sample, now_ms);
+}
+
+enum table_verdict
+table_apply(struct table *table, const struct sample *sample, const struct name *name,
+            uint32_t hash, uint64_t now_ms)
+{
+    struct metric *metric = table_find(table, sample->type, name, hash);
+    enum table_verdict verdict = TABLE_APPLIED;
+
+    if (metric == NULL)
+        verdict = create(table, sample->type, name, hash, &metric);
+    return verdict == TABLE_APPLIED ? apply_to(table, metric, sample, now_ms) : verdict;
 }
 
 /* Frees a place and moves up those behind it that a search would no longer reach. */

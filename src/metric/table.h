@@ -68,6 +68,7 @@ struct table {
 
 enum table_verdict {
     TABLE_APPLIED,
+    TABLE_UNKNOWN,  /* no metric has that name */
     TABLE_FILTERED, /* not wanted */
     TABLE_METRICS,  /* a new name beyond max_metrics */
     TABLE_MEMORY,   /* the arena is full */
@@ -88,11 +89,25 @@ void table_release(struct table *table);
 uint32_t table_hash(const struct table *table, enum metric_type type, const struct name *name);
 
 /* Begins to load the metric that a name with this hash most likely has, once its place is there. */
-void table_prefetch(const struct table *table, uint32_t hash);
+static inline void
+table_prefetch(const struct table *table, uint32_t hash)
+{
+    const struct table_place *places = arena_at(&table->arena, table->index.places);
+    uint32_t mask = (1u << table->index.log2_n) - 1;
+    const char *metric = arena_at(&table->arena, places[hash & mask].ref);
+
+    __builtin_prefetch(metric, 1);
+    __builtin_prefetch(metric + 64, 1);
+}
 
 /* The metric of a type and name, or NULL. For the flush too, of any table, while it is running. */
 struct metric *table_find(const struct table *table, enum metric_type type, const struct name *name,
                           uint32_t hash);
+
+/* The same as table_apply for a name that is there already, else TABLE_UNKNOWN. Only clean names
+ * are, so any name may be asked for, and one that is found need not be cleaned. */
+enum table_verdict table_apply_known(struct table *table, const struct sample *sample,
+                                     const struct name *name, uint32_t hash, uint64_t now_ms);
 
 /* Adds a sample to the open interval under a clean name; hash as table_hash gave it. now_ms is the
  * wall clock. What is not TABLE_APPLIED changed nothing that is ever sent. */

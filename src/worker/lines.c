@@ -24,7 +24,6 @@ lines_init(struct lines *lines, struct table *table, struct selfstat *stats,
     lines->limits = *limits;
     lines->logged = (struct limit){0};
     lines->n = 0;
-    lines->scratch_used = 0;
 }
 
 /* Every byte may be escaped to four. */
@@ -48,45 +47,57 @@ show_bad(struct lines *lines, const struct datagram *datagram, const char *line,
 }
 
 static void
+refuse(struct lines *lines, const struct line *line, enum parse_error error, uint64_t now_ms)
+{
+    lines->stats->bad[error]++;
+    show_bad(lines, line->datagram, line->sample.name, line->len, error, now_ms);
+}
+
+/* Under a name that the table does not have as it came: it may when it is clean. */
+static void
+apply_new(struct lines *lines, const struct line *line, uint64_t now_ms)
+{
+    char scratch[NAME_LEN_MAX];
+    struct name name;
+    uint32_t hash = line->hash;
+    enum table_verdict verdict;
+    enum parse_error error =
+        name_clean(line->sample.name, line->sample.name_len, &lines->limits, scratch, &name);
+
+    if (error != PARSE_OK) {
+        refuse(lines, line, error, now_ms);
+        return;
+    }
+    if (name.text == scratch)
+        hash = table_hash(lines->table, line->sample.type, &name);
+    verdict = table_apply(lines->table, &line->sample, &name, hash, now_ms);
+    lines->stats->verdicts[verdict]++;
+    if (verdict == TABLE_METRICS || verdict == TABLE_MEMORY)
+        culprit_add(lines->culprit, &name);
+}
+
+static void
+apply(struct lines *lines, const struct line *line, uint64_t now_ms)
+{
+    struct name name = {.text = line->sample.name, .len = line->sample.name_len};
+    enum table_verdict verdict =
+        table_apply_known(lines->table, &line->sample, &name, line->hash, now_ms);
+
+    if (verdict == TABLE_UNKNOWN)
+        apply_new(lines, line, now_ms);
+    else
+        lines->stats->verdicts[verdict]++;
+}
+
+static void
 apply_batch(struct lines *lines, uint64_t now_ms)
 {
     for (size_t i = 0; i < lines->n; i++) {
-        const struct line *line = &lines->batch[i];
-        enum table_verdict verdict;
-
         if (i + LINES_AHEAD < lines->n)
-            table_prefetch(lines->table, line[LINES_AHEAD].hash);
-        verdict = table_apply(lines->table, &line->sample, &line->name, line->hash, now_ms);
-        lines->stats->verdicts[verdict]++;
-        if (verdict == TABLE_METRICS || verdict == TABLE_MEMORY)
-            culprit_add(lines->culprit, &line->name);
+            table_prefetch(lines->table, lines->batch[i + LINES_AHEAD].hash);
+        apply(lines, &lines->batch[i], now_ms);
     }
     lines->n = 0;
-    lines->scratch_used = 0;
-}
-
-/* The line is good: its place in the table begins to be loaded. */
-static void
-admit(struct lines *lines, struct line *line, uint64_t now_ms)
-{
-    line->hash = table_hash(lines->table, line->sample.type, &line->name);
-    if (++lines->n == LINES_BATCH || lines->scratch_used > LINES_SCRATCH - NAME_LEN_MAX)
-        apply_batch(lines, now_ms);
-}
-
-static enum parse_error
-prepare(struct lines *lines, const char *text, size_t len, struct line *line)
-{
-    char *scratch = lines->scratch + lines->scratch_used;
-    enum parse_error error = parse_line(text, len, &line->sample);
-
-    if (error != PARSE_OK)
-        return error;
-    error =
-        name_clean(line->sample.name, line->sample.name_len, &lines->limits, scratch, &line->name);
-    if (error == PARSE_OK && line->name.text == scratch)
-        lines->scratch_used += line->name.len;
-    return error;
 }
 
 /* Empty lines, and what a CRLF leaves of one, are neither lines nor errors. */
@@ -95,33 +106,25 @@ take_line(struct lines *lines, const struct datagram *datagram, const char *text
           uint64_t now_ms)
 {
     struct line *line = &lines->batch[lines->n];
-    enum parse_error error;
+    enum parse_error error = PARSE_OK;
+    struct name name;
 
     if (len == 0 || (len == 1 && text[0] == '\r'))
         return;
     lines->stats->lines++;
-    error = prepare(lines, text, len, line);
-    if (error == PARSE_OK) {
-        admit(lines, line, now_ms);
+    line->datagram = datagram;
+    line->len = (uint32_t)len;
+    line->sample.name = text;
+    if (!parse_common(text, len, &line->sample))
+        error = parse_line(text, len, &line->sample);
+    if (error != PARSE_OK) {
+        refuse(lines, line, error, now_ms);
         return;
     }
-    lines->stats->bad[error]++;
-    show_bad(lines, datagram, text, len, error, now_ms);
-}
-
-/* Most lines need not be looked at twice. Returns the line's length, or 0 where it is another. */
-static size_t
-take_common_line(struct lines *lines, const char *text, size_t len, uint64_t now_ms)
-{
-    struct line *line = &lines->batch[lines->n];
-    size_t line_len = parse_common(text, len, &line->sample);
-
-    line->name = (struct name){.text = text, .len = line->sample.name_len};
-    if (line_len == 0 || name_check(&line->name, &lines->limits) != PARSE_OK)
-        return 0;
-    lines->stats->lines++;
-    admit(lines, line, now_ms);
-    return line_len;
+    name = (struct name){.text = text, .len = line->sample.name_len};
+    line->hash = table_hash(lines->table, line->sample.type, &name);
+    if (++lines->n == LINES_BATCH)
+        apply_batch(lines, now_ms);
 }
 
 /* The last line of a datagram that was cut is nobody's line. */
@@ -139,15 +142,12 @@ take_datagram(struct lines *lines, const struct datagram *datagram, uint64_t now
         end = last == NULL ? at : last;
     }
     while (at < end) {
-        size_t len = take_common_line(lines, at, (size_t)(end - at), now_ms);
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
 
-        if (len == 0) {
-            const char *newline = memchr(at, '\n', (size_t)(end - at));
-
-            len = (size_t)((newline == NULL ? end : newline) - at);
-            take_line(lines, datagram, at, len, now_ms);
-        }
-        at += len + 1;
+        if (newline == NULL)
+            newline = end;
+        take_line(lines, datagram, at, (size_t)(newline - at), now_ms);
+        at = newline + 1;
     }
 }
 

@@ -1,6 +1,7 @@
 /*
- * lines: from datagrams to the table, in two passes. The first parses, cleans and hashes every line
- * and has its place in the table loaded; the second applies them, when the memory has arrived.
+ * lines: from datagrams to the table, in two passes. The first parses and hashes every line and has
+ * its place in the table loaded; the second applies them, when the memory has arrived. A name is
+ * cleaned only where the table does not have it as it came.
  */
 #ifndef WORKER_LINES_H
 #define WORKER_LINES_H
@@ -16,15 +17,15 @@
 #include "worker/ingest.h"
 #include "worker/selfstat.h"
 
-#define LINES_BATCH   256
-#define LINES_SCRATCH (16 * NAME_LEN_MAX)
+#define LINES_BATCH 256
 /* What is said of bad lines at debug level. */
 #define LINES_LOGGED_PER_S 20
 
-/* A line between the passes. */
+/* A line between the passes; all is borrowed from its datagram. */
 struct line {
     struct sample sample;
-    struct name name;
+    const struct datagram *datagram;
+    uint32_t len; /* of the whole line, from the name on */
     uint32_t hash;
 };
 
@@ -36,8 +37,6 @@ struct lines {
     struct limit logged;
     size_t n;
     struct line batch[LINES_BATCH];
-    size_t scratch_used;
-    char scratch[LINES_SCRATCH]; /* of names that had to be cleaned */
 };
 
 /* Borrows table, stats and culprit. */

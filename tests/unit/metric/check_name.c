@@ -194,13 +194,6 @@ START_TEST(test_all_short_texts)
 }
 END_TEST
 
-START_TEST(test_plain_bytes)
-{
-    for (int byte = 0; byte < 256; byte++)
-        ck_assert_int_eq(name_plain_bytes[byte] != 0, byte != 0 && strchr(KEPT, byte) != NULL);
-}
-END_TEST
-
 static const struct {
     const char *raw;
     size_t name_max, node_max;
@@ -233,20 +226,7 @@ START_TEST(test_limits)
 
         ck_assert_msg(error == limit_rows[i].error, "%s: %s", raw, parse_error_name(error));
         ck_assert_msg(error == PARSE_OK || len == 4711, "%s left a length", raw);
-        if (is_kept(raw, strlen(raw))) {
-            struct name name = {.text = raw, .len = strlen(raw)};
-
-            ck_assert_int_eq(name_check(&name, &limits), limit_rows[i].error);
-        }
     }
-}
-END_TEST
-
-START_TEST(test_check_of_no_name)
-{
-    struct name name = {.text = "x", .len = 0};
-
-    ck_assert_int_eq(name_check(&name, &wide), PARSE_NO_NAME);
 }
 END_TEST
 
@@ -279,8 +259,6 @@ main(void)
     tcase_add_test(tcase, test_every_byte);
     tcase_add_test(tcase, test_all_short_texts);
     tcase_add_test(tcase, test_limits);
-    tcase_add_test(tcase, test_plain_bytes);
-    tcase_add_test(tcase, test_check_of_no_name);
     tcase_add_test(tcase, test_longest_name);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);

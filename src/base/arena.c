@@ -24,6 +24,7 @@ arena_init(struct arena *arena, size_t size)
                 0);
     if (base == MAP_FAILED)
         return -errno;
+    (void)madvise(base, size, MADV_HUGEPAGE);
     /* The first unit is never taken, so that 0 is no block. */
     *arena = (struct arena){.base = base, .size = size, .frontier = ARENA_UNIT};
     return 0;
@@ -94,4 +95,32 @@ arena_give(struct arena *arena, arena_ref ref, size_t size)
     memcpy(arena_at(arena, ref), &arena->free[class], sizeof(ref));
     arena->free[class] = ref;
     arena->used -= rounded;
+}
+
+void
+arena_pile_up(const struct arena *arena, struct arena_pile *pile, arena_ref ref, size_t size)
+{
+    size_t class, rounded;
+
+    assert(ref != 0 && size <= arena->size);
+    class = size_class(size, &rounded);
+    memcpy(arena_at(arena, ref), &pile->first[class], sizeof(ref));
+    pile->first[class] = ref;
+    if (pile->last[class] == 0)
+        pile->last[class] = ref;
+    pile->size += rounded;
+}
+
+void
+arena_take_back(struct arena *arena, struct arena_pile *pile)
+{
+    assert(pile->size <= arena->used);
+    for (size_t class = 0; class < ARENA_N_CLASSES && pile->size > 0; class ++) {
+        if (pile->first[class] == 0)
+            continue;
+        memcpy(arena_at(arena, pile->last[class]), &arena->free[class], sizeof(arena_ref));
+        arena->free[class] = pile->first[class];
+    }
+    arena->used -= pile->size;
+    *pile = (struct arena_pile){0};
 }

@@ -36,6 +36,19 @@ arena_ref arena_take(struct arena *arena, size_t size);
 /* Gives a block back; size as it was taken. */
 void arena_give(struct arena *arena, arena_ref ref, size_t size);
 
+/* Blocks that another thread than the arena's has no more use for, kept apart until the arena's own
+ * takes them back. Zeroed: none. */
+struct arena_pile {
+    size_t size;
+    arena_ref first[ARENA_N_CLASSES], last[ARENA_N_CLASSES];
+};
+
+/* Puts a block of the arena on the pile; size as it was taken. */
+void arena_pile_up(const struct arena *arena, struct arena_pile *pile, arena_ref ref, size_t size);
+
+/* Gives the whole pile back, in a time that does not depend on how much it is, and empties it. */
+void arena_take_back(struct arena *arena, struct arena_pile *pile);
+
 /* The address of a block. ref must not be 0. */
 static inline void *
 arena_at(const struct arena *arena, arena_ref ref)

@@ -58,6 +58,15 @@ load_le64(const uint8_t *at)
     return le64toh(word);
 }
 
+static uint64_t
+load_le32(const uint8_t *at)
+{
+    uint32_t word;
+
+    memcpy(&word, at, sizeof(word));
+    return le32toh(word);
+}
+
 uint32_t
 hash_crc32c(uint32_t crc, const void *bytes, size_t len)
 {
@@ -92,64 +101,45 @@ hash_key_draw(struct hash_key *out)
     return 0;
 }
 
-struct sip {
-    uint64_t v0, v1, v2, v3;
-};
-
+/* Both halves of the product, folded: every bit of either factor reaches every bit of it. */
 static inline uint64_t
-rotate(uint64_t word, int bits)
+fold(uint64_t a, uint64_t b)
 {
-    return word << bits | word >> (64 - bits);
+    unsigned __int128 product = (unsigned __int128)a * b;
+
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
+/* Up to 16 bytes as two words; those of fewer overlap rather than leave a byte out. Of eight bytes
+ * both words are the same but for the halves' order, lest the product be the same either way round.
+ */
 static inline void
-sip_round(struct sip *s)
+load_tail(const uint8_t *at, size_t len, uint64_t *out_a, uint64_t *out_b)
 {
-    s->v0 += s->v1;
-    s->v2 += s->v3;
-    s->v1 = rotate(s->v1, 13) ^ s->v0;
-    s->v3 = rotate(s->v3, 16) ^ s->v2;
-    s->v0 = rotate(s->v0, 32) + s->v3;
-    s->v2 += s->v1;
-    s->v1 = rotate(s->v1, 17) ^ s->v2;
-    s->v3 = rotate(s->v3, 21) ^ s->v0;
-    s->v2 = rotate(s->v2, 32);
-}
+    *out_a = *out_b = 0;
+    if (len >= 8) {
+        uint64_t last = load_le64(at + len - 8);
 
-static inline void
-sip_word(struct sip *s, uint64_t word)
-{
-    s->v3 ^= word;
-    sip_round(s);
-    s->v0 ^= word;
-}
-
-static inline uint64_t
-sip_finish(struct sip *s)
-{
-    s->v2 ^= 0xff;
-    sip_round(s);
-    sip_round(s);
-    sip_round(s);
-    return s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
+        *out_a = load_le64(at);
+        *out_b = last << 32 | last >> 32;
+    } else if (len >= 4) {
+        *out_a = load_le32(at) << 32 | load_le32(at + len - 4);
+    } else if (len > 0) {
+        *out_a = (uint64_t)at[0] << 16 | (uint64_t)at[len / 2] << 8 | at[len - 1];
+    }
 }
 
 uint64_t
 hash_bytes(const struct hash_key *key, const void *bytes, size_t len)
 {
+    /* wyhash's first two: with them, not even a key of small numbers makes a factor 0. */
+    const uint64_t k0 = key->k0 ^ 0xa0761d6478bd642f, k1 = key->k1 ^ 0xe7037ed1a0b428db;
     const uint8_t *at = bytes;
-    uint64_t last = (uint64_t)len << 56;
-    struct sip s = {
-        .v0 = key->k0 ^ 0x736f6d6570736575,
-        .v1 = key->k1 ^ 0x646f72616e646f6d,
-        .v2 = key->k0 ^ 0x6c7967656e657261,
-        .v3 = key->k1 ^ 0x7465646279746573,
-    };
+    uint64_t state = k0 ^ len, a, b;
+    size_t left = len;
 
-    for (size_t n = len / 8; n > 0; n--, at += 8)
-        sip_word(&s, load_le64(at));
-    for (size_t i = 0; i < len % 8; i++)
-        last |= (uint64_t)at[i] << 8 * i;
-    sip_word(&s, last);
-    return sip_finish(&s);
+    for (; left > 16; left -= 16, at += 16)
+        state = fold(load_le64(at) ^ k1, load_le64(at + 8) ^ state);
+    load_tail(at, left, &a, &b);
+    return fold(fold(a ^ k1, b ^ state) ^ k0, k1 ^ len);
 }

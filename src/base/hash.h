@@ -15,7 +15,10 @@ struct hash_key {
 /* Draws a key from the kernel. Returns 0 or -errno. */
 int hash_key_draw(struct hash_key *out);
 
-/* SipHash-1-3 of len bytes (Aumasson and Bernstein, "SipHash: a fast short-input PRF"). */
+/* A hash of len bytes that nobody who lacks the key can make collide at will: folded products, as
+ * in wyhash (Wang Yi, Diego Barrios Romero: "Modern non-cryptographic hash function and
+ * pseudorandom number generator"), with a secret where that has constants. Not for anything but
+ * tables. */
 uint64_t hash_bytes(const struct hash_key *key, const void *bytes, size_t len);
 
 /* CRC-32C (Castagnoli, as in RFC 3720) continued from crc; 0 to start. */

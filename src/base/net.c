@@ -83,7 +83,7 @@ fail_closed(int fd)
 }
 
 int
-net_udp_open(const struct net_address *address)
+net_udp_open(const struct net_address *address, bool share)
 {
     const int on = 1;
     int fd = open_socket(address, SOCK_DGRAM);
@@ -94,9 +94,19 @@ net_udp_open(const struct net_address *address)
     if (address->storage.ss_family == AF_INET6 &&
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0)
         return fail_closed(fd);
+    if (share && net_udp_share(fd) != 0)
+        return fail_closed(fd);
     if (bind(fd, (const struct sockaddr *)&address->storage, address->len) != 0)
         return fail_closed(fd);
     return fd;
+}
+
+int
+net_udp_share(int fd)
+{
+    const int on = 1;
+
+    return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0 ? -errno : 0;
 }
 
 long

@@ -5,6 +5,7 @@
 #ifndef BASE_NET_H
 #define BASE_NET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -24,8 +25,13 @@ struct net_address {
 int net_lookup(const char *host, uint16_t port, int socktype,
                struct net_address out[NET_ADDRESSES_MAX]);
 
-/* A UDP socket bound to address, IPv6 only where that is its family. Returns it or -errno. */
-int net_udp_open(const struct net_address *address);
+/* A UDP socket bound to address, IPv6 only where that is its family; share: beside others that
+ * net_udp_share was called for, the kernel spreading the peers over all of them. Returns it or
+ * -errno: -EADDRINUSE where somebody has the address to himself. */
+int net_udp_open(const struct net_address *address, bool share);
+
+/* From now on others may share the address of a bound UDP socket. Returns 0 or -errno. */
+int net_udp_share(int fd);
 
 /* Asks for a receive buffer of size bytes, by force where privileged. Returns what the kernel
  * granted (it counts its own overhead in, so twice the request is usual), or -errno. */

@@ -16,6 +16,7 @@
 #define SHOWN_MAX 64 /* bytes of a wrong value that a message shows */
 
 _Static_assert(VALUE_TEXT_MAX == CONFIG_TEXT_MAX, "a value is an entry's text");
+_Static_assert(VALUE_LIST_MAX == CONFIG_LIST_MAX, "a list of words fits");
 
 /* What a load in progress needs. */
 struct loading {
@@ -32,7 +33,7 @@ struct candidate {
     enum config_origin origin;
     int line;         /* of ORIGIN_FILE */
     const char *flag; /* of ORIGIN_FLAG */
-    char text[CONFIG_TEXT_MAX];
+    char text[CONFIG_LIST_MAX];
 };
 
 /* "FILE:LINE: KEY: " or "--port: ", which says by itself which key it is; --set does not. */
@@ -116,10 +117,11 @@ put_text(const struct loading *loading, struct candidate *candidate, const char 
          const char *separator)
 {
     size_t len = strlen(candidate->text);
+    size_t size = value_text_size(candidate->key->rule.kind);
 
-    if (len + strlen(separator) + strlen(text) >= sizeof(candidate->text)) {
+    if (len + strlen(separator) + strlen(text) >= size) {
         say_where(loading, candidate, loading->error);
-        value_say(loading->error, "expected at most %zu bytes", sizeof(candidate->text) - 1);
+        value_say(loading->error, "expected at most %zu bytes", size - 1);
         return -1;
     }
     strcpy(candidate->text + len, separator);
@@ -160,7 +162,7 @@ entry_text(const struct config *config, const char *name)
 {
     for (size_t i = 0; i < config->n_entries; i++) {
         if (strcmp(config->entries[i].key, name) == 0)
-            return config->entries[i].value;
+            return config_entry_text(&config->entries[i]);
     }
     return "";
 }
@@ -231,15 +233,29 @@ tell_origin(const struct loading *loading, const struct candidate *candidate,
     buf_release(&where);
 }
 
+/* A list of words outlives its candidate in the configuration. */
+static void
+keep_list(struct config *config, struct value *value)
+{
+    if (value->list == NULL)
+        return;
+    assert(config->n_lists < CONFIG_LISTS_MAX);
+    char *kept = config->lists[config->n_lists++];
+    strcpy(kept, value->list);
+    value->list = kept;
+}
+
 static int
 apply(const struct loading *loading, size_t index)
 {
-    struct candidate candidate = {.key = keys_at(index)};
+    struct candidate candidate;
     struct config *config = loading->config;
     struct value value;
 
+    candidate.key = keys_at(index);
     if (choose(loading, index, &candidate) < 0 || read_candidate(loading, &candidate, &value) < 0)
         return -1;
+    keep_list(config, &value);
     const char *expected = candidate.key->set(config, &value);
     if (expected != NULL) {
         say_where(loading, &candidate, loading->error);
@@ -252,6 +268,7 @@ apply(const struct loading *loading, size_t index)
     entry->key = candidate.key->name;
     entry->origin = candidate.origin;
     memcpy(entry->value, value.text, sizeof(entry->value));
+    entry->list = value.list;
     tell_origin(loading, &candidate, entry);
     return 0;
 }
@@ -297,6 +314,12 @@ config_load(const struct args *args, struct config *out, struct buf *error, stru
     return result;
 }
 
+const char *
+config_entry_text(const struct config_entry *entry)
+{
+    return entry->list != NULL ? entry->list : entry->value;
+}
+
 void
 config_print(const struct config *config, FILE *stream)
 {
@@ -309,8 +332,9 @@ config_print(const struct config *config, FILE *stream)
 
     for (size_t i = 0; i < config->n_entries; i++) {
         const struct config_entry *entry = &config->entries[i];
-        char quote = value_quote(entry->value);
+        const char *text = config_entry_text(entry);
+        char quote = value_quote(text);
         fprintf(stream, "# %s%s\n", origins[entry->origin], entry->where);
-        fprintf(stream, "%s=%c%s%c\n", entry->key, quote, entry->value, quote);
+        fprintf(stream, "%s=%c%s%c\n", entry->key, quote, text, quote);
     }
 }

@@ -17,6 +17,8 @@
 #define CONFIG_DEFAULT_FILE "/etc/default/pystatsd"
 #define CONFIG_TEXT_MAX     512
 #define CONFIG_KEYS_MAX     96
+#define CONFIG_LISTS_MAX    2     /* settings that are lists of words */
+#define CONFIG_LIST_MAX     65792 /* bytes of one, its NUL included */
 
 /* Where a setting's value came from. */
 enum config_origin { ORIGIN_DEFAULT, ORIGIN_DIALECT, ORIGIN_FILE, ORIGIN_FLAG };
@@ -25,6 +27,7 @@ enum config_origin { ORIGIN_DEFAULT, ORIGIN_DIALECT, ORIGIN_FILE, ORIGIN_FLAG };
 struct config_entry {
     const char *key;
     char value[CONFIG_TEXT_MAX]; /* as it could stand in the file, without quotes */
+    const char *list;            /* the same of a list of words, in the config; else NULL */
     enum config_origin origin;
     char where[64]; /* "FILE:LINE" of ORIGIN_FILE (cut on the left), the flag of ORIGIN_FLAG */
 };
@@ -49,6 +52,8 @@ struct config {
     int log_level; /* LOG_ERR … LOG_DEBUG */
     struct config_entry entries[CONFIG_KEYS_MAX];
     size_t n_entries;
+    char lists[CONFIG_LISTS_MAX][CONFIG_LIST_MAX]; /* entries and worker.filter borrow them */
+    size_t n_lists;
 };
 
 /* Reads and checks everything into *out. Returns 0, or -1 with one line in error that says what is
@@ -58,6 +63,9 @@ struct config {
  */
 int config_load(const struct args *args, struct config *out, struct buf *error,
                 struct buf *warnings);
+
+/* The whole value of a setting, as it could stand in the file, without quotes. */
+const char *config_entry_text(const struct config_entry *entry);
 
 /* Prints every effective setting as KEY="value", with its origin as a comment on the line above. */
 void config_print(const struct config *config, FILE *stream);

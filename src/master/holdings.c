@@ -14,12 +14,12 @@
 #define PIPE_BYTES (1 << 20)
 
 static void
-open_sockets(struct holdings *holdings, const struct master_opts *opts)
+open_sockets(struct holdings *holdings, const struct master_opts *opts, unsigned n_threads)
 {
     char error[LISTEN_ERROR_MAX];
 
     if (listen_open(&holdings->listeners, opts->listen_address, opts->listen_port,
-                    opts->receive_buffer, error) != 0)
+                    opts->receive_buffer, n_threads, error) != 0)
         fatalx(EX_CONFIG, "%s", error);
     for (size_t i = 0; i < holdings->listeners.n; i++)
         spawn_hold(&holdings->fds, holdings->listeners.sockets[i], KEPT_BY_WORKER);
@@ -41,9 +41,9 @@ open_pipes(struct holdings *holdings)
 }
 
 void
-holdings_open(struct holdings *holdings, const struct master_opts *opts)
+holdings_open(struct holdings *holdings, const struct master_opts *opts, unsigned n_threads)
 {
-    open_sockets(holdings, opts);
+    open_sockets(holdings, opts, n_threads);
     open_pipes(holdings);
 }
 

@@ -20,7 +20,7 @@ struct holdings {
 /* Opens all of it, but for what fds has already. Takes the privileges that a port below 1024 or a
  * large receive buffer take. Ends the process with EX_CONFIG and one line in the log where that
  * cannot be done. */
-void holdings_open(struct holdings *holdings, const struct master_opts *opts);
+void holdings_open(struct holdings *holdings, const struct master_opts *opts, unsigned n_threads);
 
 /* Logs what was not granted as asked for. */
 void holdings_log(const struct holdings *holdings, const struct master_opts *opts);

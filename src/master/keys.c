@@ -3,6 +3,7 @@
  */
 #include "master/keys.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdint.h>
 #include <string.h>
@@ -10,16 +11,33 @@
 #define SHOWN_MAX         64 /* bytes of an unknown name that a message shows */
 #define NAME_MAX_COMPARED 48 /* longer than any name; what lies behind it is not compared */
 
+enum { N_GROUPS = 5 };
+
+/* In the order in which settings are listed. */
+static const struct key_group *const groups[N_GROUPS] = {
+    &keys_in, &keys_idle, &keys_name, &keys_limit, &keys_out,
+};
+
 size_t
 keys_count(void)
 {
-    return keys_in.n + keys_out.n;
+    size_t n = 0;
+
+    for (size_t i = 0; i < N_GROUPS; i++)
+        n += groups[i]->n;
+    return n;
 }
 
 const struct key *
 keys_at(size_t index)
 {
-    return index < keys_in.n ? &keys_in.rows[index] : &keys_out.rows[index - keys_in.n];
+    size_t i = 0;
+
+    for (; index >= groups[i]->n; i++) {
+        index -= groups[i]->n;
+        assert(i + 1 < N_GROUPS);
+    }
+    return &groups[i]->rows[index];
 }
 
 static bool

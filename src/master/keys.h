@@ -29,8 +29,11 @@ struct key_group {
     size_t n;
 };
 
-extern const struct key_group keys_in;  /* listening and aggregation */
-extern const struct key_group keys_out; /* delivery and process */
+extern const struct key_group keys_in;    /* listening, and what samples add up to */
+extern const struct key_group keys_idle;  /* what nothing means */
+extern const struct key_group keys_name;  /* names */
+extern const struct key_group keys_limit; /* memory */
+extern const struct key_group keys_out;   /* delivery and process */
 
 /* How many rows there are, and one of them, keys_in's first. */
 size_t keys_count(void);

@@ -38,9 +38,10 @@ advice(int error)
 
 /* Returns 0, or the errno of an address that there is no socket for. */
 static int
-open_one(struct listen *listeners, const struct net_address *address, uint64_t receive_buffer)
+open_one(struct listen *listeners, const struct net_address *address, uint64_t receive_buffer,
+         bool share)
 {
-    int fd = net_udp_open(address);
+    int fd = net_udp_open(address, share);
 
     if (fd < 0)
         return -fd;
@@ -55,7 +56,7 @@ open_all(struct listen *listeners, const struct net_address *addresses, int n,
          uint64_t receive_buffer, char error[LISTEN_ERROR_MAX])
 {
     for (int i = 0; i < n; i++) {
-        int reason = open_one(listeners, &addresses[i], receive_buffer);
+        int reason = open_one(listeners, &addresses[i], receive_buffer, false);
         char where[NET_TEXT_MAX];
 
         if (reason == 0)
@@ -71,12 +72,34 @@ open_all(struct listen *listeners, const struct net_address *addresses, int n,
     return listeners->n > 0 ? 0 : -1;
 }
 
+/* The sockets that are there are the first thread's; every other thread gets as many on the same
+ * addresses. Only now may they be shared, so that a second daemon was noticed. */
+static int
+open_for_threads(struct listen *listeners, uint64_t receive_buffer, unsigned n_threads)
+{
+    size_t n_first = listeners->n;
+
+    if (n_first * n_threads > WORKER_SOCKETS_MAX)
+        return EMFILE;
+    for (size_t i = n_first; i < n_first * n_threads; i++) {
+        struct net_address address = {.len = sizeof(address.storage)};
+        int first = listeners->sockets[i % n_first], error;
+
+        if (getsockname(first, (struct sockaddr *)&address.storage, &address.len) != 0)
+            return errno;
+        if ((error = -net_udp_share(first)) != 0 ||
+            (error = open_one(listeners, &address, receive_buffer, true)) != 0)
+            return error;
+    }
+    return 0;
+}
+
 int
 listen_open(struct listen *listeners, const char *host, uint16_t port, uint64_t receive_buffer,
-            char error[LISTEN_ERROR_MAX])
+            unsigned n_threads, char error[LISTEN_ERROR_MAX])
 {
     struct net_address addresses[NET_ADDRESSES_MAX];
-    int n;
+    int n, reason;
 
     listeners->n = 0;
     listeners->missing_reason = 0;
@@ -94,6 +117,13 @@ listen_open(struct listen *listeners, const char *host, uint16_t port, uint64_t 
         return -1;
     }
     if (open_all(listeners, addresses, n, receive_buffer, error) != 0) {
+        listen_close(listeners);
+        return -1;
+    }
+    if ((reason = open_for_threads(listeners, receive_buffer, n_threads)) != 0) {
+        snprintf(error, LISTEN_ERROR_MAX,
+                 "cannot open sockets for %u threads: %s; set THREADS to fewer", n_threads,
+                 strerror(reason));
         listen_close(listeners);
         return -1;
     }

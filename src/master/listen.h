@@ -20,12 +20,12 @@ struct listen {
     int missing_reason;         /* its errno; 0 for none */
 };
 
-/* Binds a socket to every address of host ("": all of this machine, IPv4 and IPv6), and asks for
- * receive_buffer bytes on each. A family that the machine does not have is passed over as long as
- * one socket opens. Returns 0, or -1 with one line in error that says what cannot be done and what
- * to do; nothing is then open. */
+/* Binds n_threads sockets to every address of host ("": all of this machine, IPv4 and IPv6), and
+ * asks for receive_buffer bytes on each. A family that the machine does not have is passed over as
+ * long as one socket opens. Returns 0, or -1 with one line in error that says what cannot be done
+ * and what to do; nothing is then open. */
 int listen_open(struct listen *listeners, const char *host, uint16_t port, uint64_t receive_buffer,
-                char error[LISTEN_ERROR_MAX]);
+                unsigned n_threads, char error[LISTEN_ERROR_MAX]);
 
 /* Logs what is not as asked for, and what receive buffers the kernel granted. */
 void listen_log(const struct listen *listeners, uint64_t receive_buffer);

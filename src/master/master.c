@@ -369,7 +369,7 @@ start(struct master *master)
     if (master->args.daemon)
         go_background(master);
     open_signals(master);
-    holdings_open(&master->holdings, opts);
+    holdings_open(&master->holdings, opts, config->worker.n_threads);
     dropped = privdrop(opts->user, opts->group);
     if (config->log_to_syslog)
         log_init(LOG_TO_SYSLOG, config->log_level);

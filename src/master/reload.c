@@ -64,7 +64,7 @@ take_changes(struct config *config, const struct config *fresh)
         const struct config_entry *entry = &fresh->entries[i];
         struct config_entry *old = find(config, entry->key);
 
-        if (old == NULL || strcmp(old->value, entry->value) == 0)
+        if (old == NULL || strcmp(config_entry_text(old), config_entry_text(entry)) == 0)
             continue;
         if (effect_of(entry->key) == EFFECT_RESTART) {
             log_info("%s changed: takes effect after a restart", entry->key);

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define SPAWN_FDS_MAX 32
+#define SPAWN_FDS_MAX 300
 
 /* Who keeps a descriptor of the master besides the master. */
 enum spawn_keeper {

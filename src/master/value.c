@@ -1,5 +1,6 @@
 /*
- * value: reads the values of settings: numbers, sizes, durations, switches, choices, lists. Knows
+ * value: reads the values of settings: numbers, sizes, durations, switches, choices,
+ * lists. Knows
  * kinds and ranges; must not know any key.
  */
 #include "master/value.h"
@@ -14,7 +15,9 @@
 
 #define DIGITS     "0123456789"
 #define HOST_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" DIGITS "._-:%"
-#define GOT_MAX    64 /* bytes of a wrong value that a message shows */
+/* What stands between words, around a list, or cannot be in a file. */
+#define NO_WORD_CHARS " ,{}\\"
+#define GOT_MAX       64 /* bytes of a wrong value that a message shows */
 
 /* Why a value was not taken. */
 enum refusal { WRONG = -1, UNBUILT = -2 };
@@ -44,7 +47,13 @@ value_say(struct buf *buf, const char *format, ...)
 bool
 value_is_list(enum value_kind kind)
 {
-    return kind == VALUE_NUMBERS || kind == VALUE_HOSTS;
+    return kind == VALUE_NUMBERS || kind == VALUE_HOSTS || kind == VALUE_WORDS;
+}
+
+size_t
+value_text_size(enum value_kind kind)
+{
+    return kind == VALUE_WORDS ? VALUE_LIST_MAX : VALUE_TEXT_MAX;
 }
 
 char
@@ -229,6 +238,39 @@ read_numbers(const struct value_rule *rule, const char *text, struct value *out)
     return 0;
 }
 
+static bool
+is_word(const char *at, size_t len)
+{
+    if (len < 1 || len > VALUE_WORD_MAX)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        if (at[i] < 0x20 || at[i] > 0x7e || strchr(NO_WORD_CHARS, at[i]) != NULL)
+            return false;
+    }
+    return true;
+}
+
+static int
+read_words(const struct value_rule *rule, const char *text, struct value *out)
+{
+    size_t at = 0;
+
+    (void)rule;
+    if (value_quote(text) == 0)
+        return WRONG;
+    for (size_t n = 0; text[0] != '\0'; n++) {
+        size_t len = strcspn(text + at, ",");
+        if (n == VALUE_WORDS_MAX || !is_word(text + at, len))
+            return WRONG;
+        at += len;
+        if (text[at] == '\0')
+            break;
+        at++;
+    }
+    out->list = text;
+    return 0;
+}
+
 static void
 say_range(const struct value_rule *rule, const char *what, const char *hint, struct buf *why)
 {
@@ -271,6 +313,12 @@ say_expected(const struct value_rule *rule, struct buf *why)
     case VALUE_NUMBERS:
         value_say(why, "expected 1 to %d different numbers from -100 to 100", VALUE_NUMBERS_MAX);
         break;
+    case VALUE_WORDS:
+        value_say(why,
+                  "expected at most %d words, each of 1 to %d printable characters without "
+                  "blanks and braces",
+                  VALUE_WORDS_MAX, VALUE_WORD_MAX);
+        break;
     case VALUE_NUMBER:
     case VALUE_KIND_COUNT: say_range(rule, "a whole number", "", why); break;
     }
@@ -287,6 +335,7 @@ value_read(const struct value_rule *rule, const char *text, struct value *out, s
         [VALUE_SIZE] = read_number,     [VALUE_SECONDS] = read_number,
         [VALUE_SWITCH] = read_switch,   [VALUE_MILLISECONDS] = read_number,
         [VALUE_NUMBERS] = read_numbers, [VALUE_CHOICE] = read_choice,
+        [VALUE_WORDS] = read_words,
     };
     struct value value = {0};
     int result = readers[rule->kind](rule, text, &value);

@@ -12,6 +12,9 @@
 
 #define VALUE_TEXT_MAX    512
 #define VALUE_NUMBERS_MAX 16
+#define VALUE_WORDS_MAX   256
+#define VALUE_WORD_MAX    256
+#define VALUE_LIST_MAX    (VALUE_WORDS_MAX * (VALUE_WORD_MAX + 1)) /* bytes, with a NUL */
 
 enum value_kind {
     VALUE_TEXT,         /* printable ASCII of min to max bytes that a file can hold in quotes */
@@ -26,6 +29,8 @@ enum value_kind {
     VALUE_SWITCH,       /* yes or no: number 1 or 0 */
     VALUE_CHOICE,       /* one of choices: number is its place */
     VALUE_NUMBERS,      /* a list of 1 to 16 different numbers from -100 to 100 */
+    VALUE_WORDS,        /* a list of up to 256 words of 1 to 256 printable characters without
+                           blanks, commas and braces, as quotes can hold them; also none */
     VALUE_KIND_COUNT,
 };
 
@@ -36,16 +41,20 @@ struct value_rule {
     const char *const *unbuilt; /* choices of a later version; NULL, or ends with NULL */
 };
 
-/* What a text meant. Which members hold depends on the kind; text always does. */
+/* What a text meant. Which members hold depends on the kind; text does but for VALUE_WORDS. */
 struct value {
     char text[VALUE_TEXT_MAX]; /* in the one spelling */
     uint64_t number;
     double numbers[VALUE_NUMBERS_MAX];
     size_t n_numbers;
+    const char *list; /* of VALUE_WORDS the text itself, borrowed; of other kinds NULL */
 };
 
 /* True for the kinds that the file may write as {a,b,c}. */
 bool value_is_list(enum value_kind kind);
+
+/* Bytes of the longest text of a kind, its NUL included. */
+size_t value_text_size(enum value_kind kind);
 
 /* Reads text by the rule. Returns 0, or -1 with what was expected and what was there appended to
  * why; *out is then untouched. */

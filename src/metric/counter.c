@@ -12,6 +12,13 @@ counter_add(struct counter *counter, const struct sample *sample)
     return sum_add(&counter->sum, sample->value * (1 / sample->rate));
 }
 
+void
+counter_merge(struct counter *into, const struct counter *from)
+{
+    if (sum_add(&into->sum, from->sum.total) == 0)
+        (void)sum_add(&into->sum, from->sum.carry);
+}
+
 /* A span below a second can make more of a sum than a double holds, and only what is finite can be
  * sent. */
 static double

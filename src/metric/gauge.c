@@ -4,8 +4,9 @@
 #include "metric/gauge.h"
 
 void
-gauge_set(struct gauge *gauge, const struct sample *sample)
+gauge_set(struct gauge *gauge, const struct sample *sample, uint64_t now_ms)
 {
+    gauge->set_ms = now_ms;
     gauge->value = sample->value;
 }
 

@@ -1,6 +1,8 @@
 /*
  * metric: one live name of one type, with the state of two intervals: the open one, which samples
  * go to, and the one before it, until its flush is done. Lies in the table's arena and never moves.
+ *
+ * Two threads may be at it at once, each at its own generation; what both look at is said below.
  */
 #ifndef METRIC_METRIC_H
 #define METRIC_METRIC_H
@@ -17,15 +19,16 @@
 
 /* Followed by the two states and the name. */
 struct metric {
-    uint64_t updated_ms; /* wall clock of the last sample */
-    arena_ref next;      /* in order of creation */
-    uint32_t hash;
+    uint64_t updated_ms; /* wall clock of the last sample; the flush reads it, in one piece */
+    arena_ref next;      /* in order of creation; of the newest only the table's own thread's */
     uint16_t name_len;
     uint8_t type;
-    uint8_t n_idle;    /* flushes in a row that found no sample */
-    bool touched[2];   /* by generation: whether samples came */
-    bool gauge_known;  /* of a gauge: whether last holds a value */
-    struct gauge last; /* of a gauge: what the last flush sent */
+    bool filtered;    /* its samples are not wanted */
+    bool touched[2];  /* by generation: whether samples came; the flush reads both */
+    bool gauge_known; /* of a gauge: whether metric_last holds a value; the flush's, as the rest */
+    uint8_t round;    /* the flush that deals with it under another table's name; 0: none */
+    uint16_t n_idle;  /* flushes in a row that found no sample */
+    uint16_t unused;
 };
 
 /* Bytes of a metric, name included. */
@@ -37,10 +40,14 @@ void metric_init(struct metric *metric, enum metric_type type, const char *name,
 /* The state of a generation (0 or 1), to be used as what the type says. */
 void *metric_state(struct metric *metric, unsigned generation);
 
+/* Of a gauge: what the last flush that found samples sent. */
+struct gauge *metric_last(struct metric *metric);
+
 /* The name, metric->name_len bytes, without a NUL. */
 const char *metric_name(const struct metric *metric);
 
-/* Forgets a generation's samples and gives their memory back. */
-void metric_reset(struct metric *metric, unsigned generation, struct arena *arena);
+/* Forgets the samples of a generation that is being flushed; what they took goes to pile. */
+void metric_reset(struct metric *metric, unsigned generation, const struct arena *arena,
+                  struct arena_pile *pile);
 
 #endif

@@ -4,7 +4,9 @@
 #include "metric/name.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 enum byte_class { DROP, KEEP, DASH, BLANK, SPACE };
 
@@ -16,36 +18,75 @@ static const uint8_t classes[256] = {
     ['\n'] = SPACE,
 };
 
-/* Appends one byte, keeping count of the node it belongs to. -1 beyond the limits. */
-static int
-put(char byte, const struct name_limits *limits, char *out, size_t *len, size_t *node_len)
+static bool
+is_clean(const char *raw, size_t len)
 {
-    *node_len = byte == '.' ? 0 : *node_len + 1;
-    if (*len == limits->name_max || *node_len > limits->node_max)
-        return -1;
-    out[(*len)++] = byte;
-    return 0;
+    for (size_t i = 0; i < len; i++) {
+        if (classes[(uint8_t)raw[i]] != KEEP)
+            return false;
+    }
+    return true;
+}
+
+/* Writes the clean name, at most limits->name_max bytes. Returns how many there would be. */
+static size_t
+rewrite(const char *raw, size_t len, size_t max, char *out)
+{
+    uint8_t before = DROP;
+    size_t n = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        uint8_t class = classes[(uint8_t)raw[i]];
+
+        if (class != DROP && !(class == SPACE && before == SPACE)) {
+            if (n < max)
+                out[n] = class == KEEP ? raw[i] : class == DASH ? '-' : '_';
+            n++;
+        }
+        before = class;
+    }
+    return n;
+}
+
+/* Only a name that is long enough for it can have a node that is too long. */
+static bool
+has_long_node(const struct name *name, size_t node_max)
+{
+    const char *at = name->text, *end = at + name->len;
+
+    while ((size_t)(end - at) > node_max) {
+        const char *dot = memchr(at, '.', node_max + 1);
+
+        if (dot == NULL)
+            return true;
+        at = dot + 1;
+    }
+    return false;
+}
+
+static enum parse_error
+check(const struct name *name, const struct name_limits *limits)
+{
+    if (name->len == 0)
+        return PARSE_NO_NAME;
+    if (name->len > limits->name_max || has_long_node(name, limits->node_max))
+        return PARSE_TOO_LONG;
+    return PARSE_OK;
 }
 
 enum parse_error
-name_clean(const char *raw, size_t len, const struct name_limits *limits, char out[NAME_LEN_MAX],
-           size_t *out_len)
+name_clean(const char *raw, size_t len, const struct name_limits *limits,
+           char scratch[NAME_LEN_MAX], struct name *out)
 {
-    size_t n = 0, node_len = 0;
-    uint8_t before = DROP;
+    struct name name = {.text = raw, .len = len};
+    enum parse_error error;
 
     assert(limits->name_max <= NAME_LEN_MAX);
-    for (size_t i = 0; i < len; i++) {
-        uint8_t class = classes[(uint8_t)raw[i]];
-        char byte = class == KEEP ? raw[i] : class == DASH ? '-' : '_';
-
-        if (class != DROP && !(class == SPACE && before == SPACE) &&
-            put(byte, limits, out, &n, &node_len) != 0)
-            return PARSE_TOO_LONG;
-        before = class;
+    if (!is_clean(raw, len)) {
+        name.text = scratch;
+        name.len = rewrite(raw, len, limits->name_max, scratch);
     }
-    if (n == 0)
-        return PARSE_NO_NAME;
-    *out_len = n;
-    return PARSE_OK;
+    if ((error = check(&name, limits)) == PARSE_OK)
+        *out = name;
+    return error;
 }

@@ -152,3 +152,72 @@ parse_line(const char *line, size_t len, struct sample *out)
     *out = sample;
     return PARSE_OK;
 }
+
+static const char *
+scan_digits(const char *at, const char *end, uint64_t *digits)
+{
+    unsigned digit;
+
+    for (; at < end && (digit = (unsigned)(uint8_t)*at - '0') <= 9; at++)
+        *digits = *digits * 10 + digit;
+    return at;
+}
+
+/* A number of at most 15 digits is a whole double over a power of ten that is one: one rounding. */
+static const char *
+scan_short_number(const char *at, const char *end, double *out)
+{
+    static const double powers[16] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                      1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    bool is_negative = at < end && *at == '-';
+    const char *start = at + is_negative, *point;
+    size_t n_digits, n_places = 0;
+    uint64_t digits = 0;
+
+    at = point = scan_digits(start, end, &digits);
+    if (at < end && *at == '.') {
+        at = scan_digits(point + 1, end, &digits);
+        n_places = (size_t)(at - point) - 1;
+    }
+    n_digits = (size_t)(point - start) + n_places;
+    if (n_digits == 0 || n_digits > 15)
+        return NULL;
+    *out = (double)digits / powers[n_places];
+    if (is_negative)
+        *out = -*out;
+    return at;
+}
+
+static const char *
+scan_common_type(const char *at, const char *end, enum metric_type *out)
+{
+    if (at == end)
+        return NULL;
+    switch (*at++) {
+    case 'c': *out = METRIC_COUNTER; return at;
+    case 'g': *out = METRIC_GAUGE; return at;
+    case 'm': *out = METRIC_TIMER; return at < end && *at == 's' ? at + 1 : NULL;
+    default: return NULL;
+    }
+}
+
+bool
+parse_common(const char *line, size_t len, struct sample *out)
+{
+    const char *at = memchr(line, ':', len), *end = line + len;
+    enum metric_type type;
+    size_t name_len;
+    double value;
+
+    if (at == NULL || at == line)
+        return false;
+    name_len = (size_t)(at - line);
+    at = scan_short_number(at + 1, end, &value);
+    if (at == NULL || at == end || *at != '|')
+        return false;
+    if (scan_common_type(at + 1, end, &type) != end)
+        return false;
+    *out = (struct sample){
+        .type = type, .name = line, .name_len = name_len, .value = value, .rate = 1};
+    return true;
+}

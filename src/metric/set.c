@@ -48,18 +48,43 @@ grow(struct set *set, struct arena *arena)
     return 0;
 }
 
-int
-set_add(struct set *set, struct arena *arena, uint64_t member)
+/* From now on a HyperLogLog stands for the members. */
+static int
+change_over(struct set *set, struct arena *arena, uint64_t member)
 {
-    uint64_t *place;
+    const uint64_t *members = arena_at(arena, set->members);
 
+    if (hll_add(&set->hll, arena, member) != 0)
+        return -1;
+    for (uint32_t i = 0; i < set->capacity; i++) {
+        if (members[i] != 0)
+            (void)hll_add(&set->hll, arena, members[i]);
+    }
+    if (set->capacity > 0)
+        arena_give(arena, set->members, bytes_of(set->capacity));
+    set->members = 0;
+    set->capacity = 0;
+    return 0;
+}
+
+static bool
+contains(const struct set *set, const struct arena *arena, uint64_t member)
+{
+    return set->capacity > 0 &&
+           *place_of(arena_at(arena, set->members), set->capacity, member) == member;
+}
+
+int
+set_add(struct set *set, struct arena *arena, uint64_t member, uint32_t max)
+{
     if (member == 0)
         member = 1;
-    if (set->capacity > 0) {
-        place = place_of(arena_at(arena, set->members), set->capacity, member);
-        if (*place == member)
-            return 0;
-    }
+    if (set->hll.registers != 0)
+        return hll_add(&set->hll, arena, member);
+    if (contains(set, arena, member))
+        return 0;
+    if (set->n >= max)
+        return change_over(set, arena, member);
     if (set->n >= set->capacity / 4 * 3 && grow(set, arena) != 0)
         return -1;
     *place_of(arena_at(arena, set->members), set->capacity, member) = member;
@@ -67,16 +92,77 @@ set_add(struct set *set, struct arena *arena, uint64_t member)
     return 0;
 }
 
-void
-set_points(const struct set *set, struct record *record)
+/* Members of parts[i] that none of the parts before it has. */
+static uint64_t
+count_new(const struct set_part *parts, size_t i)
 {
-    record_add(record, STATISTIC_COUNT, 0, set->n);
+    const struct set *set = parts[i].set;
+    const uint64_t *members = arena_at(parts[i].arena, set->members);
+    uint64_t n = 0;
+
+    if (i == 0)
+        return set->n;
+    for (uint32_t at = 0; at < set->capacity; at++) {
+        bool is_new = members[at] != 0;
+
+        for (size_t j = 0; j < i && is_new; j++)
+            is_new = !contains(parts[j].set, parts[j].arena, members[at]);
+        n += is_new;
+    }
+    return n;
+}
+
+static void
+merge_part(struct hll *into, struct arena *scratch, const struct set_part *part)
+{
+    const struct set *set = part->set;
+    const uint64_t *members = arena_at(part->arena, set->members);
+
+    (void)hll_merge(into, scratch, &set->hll, part->arena);
+    for (uint32_t at = 0; at < set->capacity; at++) {
+        if (members[at] != 0)
+            (void)hll_add(into, scratch, members[at]);
+    }
+}
+
+/* Never below what one part has counted exactly. */
+static uint64_t
+estimate(const struct set_part *parts, size_t n, struct arena *scratch)
+{
+    struct hll whole = {0};
+    uint64_t least = 0, estimated;
+
+    for (size_t i = 0; i < n; i++) {
+        merge_part(&whole, scratch, &parts[i]);
+        if (parts[i].set->n > least)
+            least = parts[i].set->n;
+    }
+    estimated = hll_estimate(&whole, scratch);
+    hll_reset(&whole, scratch);
+    return estimated < least ? least : estimated;
 }
 
 void
-set_reset(struct set *set, struct arena *arena)
+set_points(const struct set_part *parts, size_t n, struct arena *scratch, struct record *record)
+{
+    bool is_exact = true;
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < n; i++)
+        is_exact &= parts[i].set->hll.registers == 0;
+    if (!is_exact)
+        count = estimate(parts, n, scratch);
+    for (size_t i = 0; i < n && is_exact; i++)
+        count += count_new(parts, i);
+    record_add(record, STATISTIC_COUNT, 0, (double)count);
+}
+
+void
+set_reset(struct set *set, const struct arena *arena, struct arena_pile *pile)
 {
     if (set->capacity > 0)
-        arena_give(arena, set->members, bytes_of(set->capacity));
+        arena_pile_up(arena, pile, set->members, bytes_of(set->capacity));
+    if (set->hll.registers != 0)
+        arena_pile_up(arena, pile, set->hll.registers, HLL_REGISTERS);
     memset(set, 0, sizeof(*set));
 }

@@ -6,53 +6,41 @@
 #include <assert.h>
 #include <string.h>
 
-#define FIRST_PLACES 1024u
+#define FIRST_LOG2 10u
 
-static const char *const verdict_names[TABLE_VERDICT_COUNT] = {
-    [TABLE_APPLIED] = "applied",
-    [TABLE_METRICS] = "metrics",
-    [TABLE_MEMORY] = "memory",
-    [TABLE_OVERFLOW] = "overflow",
+const char *const table_verdict_names[TABLE_VERDICT_COUNT] = {
+    [TABLE_APPLIED] = "applied", [TABLE_UNKNOWN] = "unknown", [TABLE_FILTERED] = "filtered",
+    [TABLE_METRICS] = "metrics", [TABLE_MEMORY] = "memory",   [TABLE_OVERFLOW] = "overflow",
 };
 
-const char *
-table_verdict_name(enum table_verdict verdict)
+static size_t
+index_size(uint32_t log2_n)
 {
-    assert(verdict < TABLE_VERDICT_COUNT);
-    return verdict_names[verdict];
-}
-
-static struct table_place *
-places(const struct table *table)
-{
-    return arena_at(&table->arena, table->places);
+    return sizeof(struct table_place) << log2_n;
 }
 
 static arena_ref
-take_places(struct table *table, uint32_t n)
+take_places(struct table *table, uint32_t log2_n)
 {
-    size_t size = n * sizeof(struct table_place);
-    arena_ref ref = arena_take(&table->arena, size);
+    arena_ref ref = arena_take(&table->arena, index_size(log2_n));
 
     if (ref != 0)
-        memset(arena_at(&table->arena, ref), 0, size);
+        memset(arena_at(&table->arena, ref), 0, index_size(log2_n));
     return ref;
 }
 
 int
-table_init(struct table *table, size_t memory_limit, uint32_t max_metrics,
-           const struct hash_key *key)
+table_init(struct table *table, const struct table_opts *opts)
 {
     int error;
 
     memset(table, 0, sizeof(*table));
-    if ((error = arena_init(&table->arena, memory_limit)) != 0)
+    table->opts = *opts;
+    if ((error = arena_init(&table->arena, opts->memory_limit)) != 0)
         return error;
-    table->key = *key;
-    table->max_metrics = max_metrics;
-    table->n_places = FIRST_PLACES;
-    table->places = take_places(table, FIRST_PLACES);
-    assert(table->places != 0);
+    table->index.log2_n = FIRST_LOG2;
+    table->index.places = take_places(table, FIRST_LOG2);
+    assert(table->index.places != 0);
     return 0;
 }
 
@@ -63,66 +51,93 @@ table_release(struct table *table)
     memset(table, 0, sizeof(*table));
 }
 
-uint32_t
-table_hash(const struct table *table, enum metric_type type, const char *name, size_t len)
+/* The flush may read the index while it is replaced. */
+static struct table_index
+index_of(const struct table *table)
 {
-    uint64_t wide = hash_bytes(&table->key, name, len) + (uint64_t)type * 0x9e3779b97f4a7c15u;
-    uint32_t hash = (uint32_t)(wide ^ wide >> 32);
+    struct table_index index;
 
-    __builtin_prefetch(&places(table)[hash & (table->n_places - 1)]);
+    __atomic_load(&table->index, &index, __ATOMIC_ACQUIRE);
+    return index;
+}
+
+uint32_t
+table_hash(const struct table *table, enum metric_type type, const struct name *name)
+{
+    uint64_t wide =
+        hash_bytes(&table->opts.key, name->text, name->len) + (uint64_t)type * 0x9e3779b97f4a7c15u;
+    uint32_t hash = (uint32_t)(wide ^ wide >> 32);
+    struct table_index index = index_of(table);
+    const struct table_place *places = arena_at(&table->arena, index.places);
+
+    __builtin_prefetch(&places[hash & ((1u << index.log2_n) - 1)]);
     return hash;
 }
 
-/* The place of a metric, or the free one where it would go. */
+/* The place of a metric, or the free one where it would go; *out_ref is what stands there. */
 static struct table_place *
-find(const struct table *table, enum metric_type type, const char *name, size_t len, uint32_t hash)
+find_place(const struct table *table, enum metric_type type, const struct name *name, uint32_t hash,
+           arena_ref *out_ref)
 {
-    struct table_place *place = places(table);
-    uint32_t i = hash & (table->n_places - 1);
+    struct table_index index = index_of(table);
+    struct table_place *places = arena_at(&table->arena, index.places);
+    uint32_t mask = (1u << index.log2_n) - 1;
 
-    for (; place[i].ref != 0; i = (i + 1) & (table->n_places - 1)) {
+    for (uint32_t i = hash & mask;; i = (i + 1) & mask) {
         const struct metric *metric;
 
-        if (place[i].hash != hash)
+        *out_ref = __atomic_load_n(&places[i].ref, __ATOMIC_ACQUIRE);
+        if (*out_ref == 0)
+            return &places[i];
+        if (places[i].hash != hash)
             continue;
-        metric = arena_at(&table->arena, place[i].ref);
-        if (metric->type == type && metric->name_len == len &&
-            memcmp(metric_name(metric), name, len) == 0)
-            break;
+        metric = arena_at(&table->arena, *out_ref);
+        if (metric->type == type && metric->name_len == name->len &&
+            memcmp(metric_name(metric), name->text, name->len) == 0)
+            return &places[i];
     }
-    return &place[i];
+}
+
+struct metric *
+table_find(const struct table *table, enum metric_type type, const struct name *name, uint32_t hash)
+{
+    arena_ref ref;
+
+    find_place(table, type, name, hash, &ref);
+    return ref == 0 ? NULL : arena_at(&table->arena, ref);
 }
 
 /* Twice as many places, filled aside and then swapped in. */
 static int
 grow(struct table *table)
 {
-    uint32_t n = table->n_places * 2;
-    const struct table_place *old = places(table);
+    uint32_t n = 1u << table->index.log2_n, mask = n * 2 - 1;
+    struct table_index index = {.log2_n = table->index.log2_n + 1};
+    const struct table_place *old = arena_at(&table->arena, table->index.places);
     struct table_place *new;
-    arena_ref ref;
 
-    if (n < table->n_places || (ref = take_places(table, n)) == 0)
+    if (index.log2_n > 31 || (index.places = take_places(table, index.log2_n)) == 0)
         return -1;
-    new = arena_at(&table->arena, ref);
-    for (uint32_t i = 0; i < table->n_places; i++) {
-        uint32_t j = old[i].hash & (n - 1);
+    new = arena_at(&table->arena, index.places);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t j = old[i].hash & mask;
 
         if (old[i].ref == 0)
             continue;
         while (new[j].ref != 0)
-            j = (j + 1) & (n - 1);
+            j = (j + 1) & mask;
         new[j] = old[i];
     }
-    arena_give(&table->arena, table->places, table->n_places * sizeof(*old));
-    table->places = ref;
-    table->n_places = n;
+    arena_pile_up(&table->arena, &table->retired, table->index.places,
+                  index_size(table->index.log2_n));
+    __atomic_store(&table->index, &index, __ATOMIC_RELEASE);
     return 0;
 }
 
 static void
 append(struct table *table, arena_ref ref)
 {
+    ((struct metric *)arena_at(&table->arena, ref))->next = 0;
     if (table->last == 0)
         table->first = ref;
     else
@@ -131,28 +146,27 @@ append(struct table *table, arena_ref ref)
 }
 
 static enum table_verdict
-create(struct table *table, enum metric_type type, const char *name, size_t len, uint32_t hash,
+create(struct table *table, enum metric_type type, const struct name *name, uint32_t hash,
        struct metric **out)
 {
     struct table_place *place;
     struct metric *metric;
-    arena_ref ref;
+    arena_ref ref, there;
 
-    if (table->n_total >= table->max_metrics)
+    if (table->n_metrics >= table->opts.max_metrics)
         return TABLE_METRICS;
-    if (table->n_total >= table->n_places / 4 * 3 && grow(table) != 0)
+    if (table->n_metrics >= (1u << table->index.log2_n) / 4 * 3 && grow(table) != 0)
         return TABLE_MEMORY;
-    if ((ref = arena_take(&table->arena, metric_size(type, len))) == 0)
+    if ((ref = arena_take(&table->arena, metric_size(type, name->len))) == 0)
         return TABLE_MEMORY;
     metric = arena_at(&table->arena, ref);
-    metric_init(metric, type, name, len);
-    metric->hash = hash;
+    metric_init(metric, type, name->text, name->len);
+    metric->filtered = !filter_keeps(table->opts.filter, name->text, name->len);
     append(table, ref);
-    place = find(table, type, name, len, hash);
+    place = find_place(table, type, name, hash, &there);
     place->hash = hash;
-    place->ref = ref;
-    table->n_metrics[type]++;
-    table->n_total++;
+    __atomic_store_n(&place->ref, ref, __ATOMIC_RELEASE);
+    table->n_metrics++;
     *out = metric;
     return TABLE_APPLIED;
 }
@@ -160,7 +174,7 @@ create(struct table *table, enum metric_type type, const char *name, size_t len,
 static enum table_verdict
 apply_timer(struct table *table, struct timer *timer, const struct sample *sample)
 {
-    switch (timer_add(timer, &table->arena, sample)) {
+    switch (timer_add(timer, &table->arena, sample, table->opts.timer_max_samples)) {
     case TIMER_ADDED: return TABLE_APPLIED;
     case TIMER_NO_MEMORY: return TABLE_MEMORY;
     case TIMER_OVERFLOW: break;
@@ -171,17 +185,18 @@ apply_timer(struct table *table, struct timer *timer, const struct sample *sampl
 static enum table_verdict
 apply_set(struct table *table, struct set *set, const struct sample *sample)
 {
-    uint64_t member = hash_bytes(&table->key, sample->member, sample->member_len);
+    uint64_t member = hash_bytes(&table->opts.key, sample->member, sample->member_len);
 
-    return set_add(set, &table->arena, member) == 0 ? TABLE_APPLIED : TABLE_MEMORY;
+    return set_add(set, &table->arena, member, table->opts.set_exact_max) == 0 ? TABLE_APPLIED
+                                                                               : TABLE_MEMORY;
 }
 
 static enum table_verdict
-apply_state(struct table *table, void *state, const struct sample *sample)
+apply_state(struct table *table, void *state, const struct sample *sample, uint64_t now_ms)
 {
     switch (sample->type) {
     case METRIC_COUNTER: return counter_add(state, sample) == 0 ? TABLE_APPLIED : TABLE_OVERFLOW;
-    case METRIC_GAUGE: gauge_set(state, sample); return TABLE_APPLIED;
+    case METRIC_GAUGE: gauge_set(state, sample, now_ms); return TABLE_APPLIED;
     case METRIC_TIMER: return apply_timer(table, state, sample);
     case METRIC_SET: return apply_set(table, state, sample);
     case METRIC_TYPE_COUNT: break;
@@ -190,76 +205,122 @@ apply_state(struct table *table, void *state, const struct sample *sample)
     return TABLE_OVERFLOW;
 }
 
-enum table_verdict
-table_apply(struct table *table, const struct sample *sample, const char *name, size_t len,
-            uint32_t hash, uint64_t now_ms)
+static enum table_verdict
+apply_to(struct table *table, struct metric *metric, const struct sample *sample, uint64_t now_ms)
 {
-    struct table_place *place = find(table, sample->type, name, len, hash);
     enum table_verdict verdict;
-    struct metric *metric;
 
-    if (place->ref != 0) {
-        metric = arena_at(&table->arena, place->ref);
-    } else {
-        verdict = create(table, sample->type, name, len, hash, &metric);
-        if (verdict != TABLE_APPLIED)
-            return verdict;
-    }
-    verdict = apply_state(table, metric_state(metric, table->open), sample);
+    if (metric->filtered)
+        return TABLE_FILTERED;
+    verdict = apply_state(table, metric_state(metric, table->open), sample, now_ms);
     if (verdict == TABLE_APPLIED) {
-        metric->touched[table->open] = true;
-        metric->updated_ms = now_ms;
+        __atomic_store_n(&metric->touched[table->open], true, __ATOMIC_RELAXED);
+        __atomic_store_n(&metric->updated_ms, now_ms, __ATOMIC_RELAXED);
     }
     return verdict;
+}
+
+enum table_verdict
+table_apply_known(struct table *table, const struct sample *sample, const struct name *name,
+                  uint32_t hash, uint64_t now_ms)
+{
+    struct metric *metric = table_find(table, sample->type, name, hash);
+
+    return metric == NULL ? TABLE_UNKNOWN : apply_to(table, metric, sample, now_ms);
+}
+
+enum table_verdict
+table_apply(struct table *table, const struct sample *sample, const struct name *name,
+            uint32_t hash, uint64_t now_ms)
+{
+    struct metric *metric = table_find(table, sample->type, name, hash);
+    enum table_verdict verdict = TABLE_APPLIED;
+
+    if (metric == NULL)
+        verdict = create(table, sample->type, name, hash, &metric);
+    return verdict == TABLE_APPLIED ? apply_to(table, metric, sample, now_ms) : verdict;
+}
+
+/* Frees a place and moves up those behind it that a search would no longer reach. */
+static void
+vacate(struct table *table, struct table_place *free)
+{
+    struct table_place *places = arena_at(&table->arena, table->index.places);
+    uint32_t mask = (1u << table->index.log2_n) - 1;
+    uint32_t i = (uint32_t)(free - places);
+
+    for (uint32_t j = (i + 1) & mask; places[j].ref != 0; j = (j + 1) & mask) {
+        uint32_t home = places[j].hash & mask;
+
+        if (((j - home) & mask) >= ((j - i) & mask)) {
+            places[i] = places[j];
+            i = j;
+        }
+    }
+    places[i] = (struct table_place){0};
+}
+
+static void
+forget(struct table *table, struct metric *metric)
+{
+    struct name name = {.text = metric_name(metric), .len = metric->name_len};
+    enum metric_type type = metric->type;
+    arena_ref ref;
+    struct table_place *place =
+        find_place(table, type, &name, table_hash(table, type, &name), &ref);
+
+    assert(ref != 0 && arena_at(&table->arena, ref) == metric);
+    vacate(table, place);
+    table->n_metrics--;
+    arena_give(&table->arena, ref, metric_size(type, name.len));
+}
+
+/* What the flush took out and samples have come for since goes back in, behind all others. */
+static void
+settle_unlinked(struct table *table)
+{
+    arena_ref ref = table->unlinked;
+
+    table->unlinked = 0;
+    while (ref != 0) {
+        struct metric *metric = arena_at(&table->arena, ref);
+        arena_ref next = metric->next;
+
+        if (metric->touched[table->open])
+            append(table, ref);
+        else
+            forget(table, metric);
+        ref = next;
+    }
+}
+
+static bool
+is_flushing(const struct table *table)
+{
+    return __atomic_load_n(&table->flushing, __ATOMIC_ACQUIRE);
+}
+
+void
+table_tidy(struct table *table)
+{
+    if (is_flushing(table))
+        return;
+    if (table->freed.size > 0)
+        arena_take_back(&table->arena, &table->freed);
+    if (table->retired.size > 0)
+        arena_take_back(&table->arena, &table->retired);
 }
 
 bool
 table_close(struct table *table, const struct interval *interval)
 {
-    if (table->closed_pending)
+    if (is_flushing(table))
         return false;
+    settle_unlinked(table);
+    table_tidy(table);
+    table->newest = table->last;
     table->closed = *interval;
-    table->closed_pending = true;
     table->open ^= 1;
+    __atomic_store_n(&table->flushing, true, __ATOMIC_RELEASE);
     return true;
-}
-
-/* Frees a place and moves up those behind it that a search would no longer reach. */
-static void
-vacate(struct table *table, uint32_t i)
-{
-    struct table_place *place = places(table);
-    uint32_t mask = table->n_places - 1;
-
-    for (uint32_t j = (i + 1) & mask; place[j].ref != 0; j = (j + 1) & mask) {
-        uint32_t home = place[j].hash & mask;
-
-        if (((j - home) & mask) >= ((j - i) & mask)) {
-            place[i] = place[j];
-            i = j;
-        }
-    }
-    place[i] = (struct table_place){0};
-}
-
-void
-table_remove(struct table *table, arena_ref ref, arena_ref before)
-{
-    struct metric *metric = arena_at(&table->arena, ref);
-    struct table_place *place =
-        find(table, metric->type, metric_name(metric), metric->name_len, metric->hash);
-
-    assert(place->ref == ref);
-    vacate(table, (uint32_t)(place - places(table)));
-    if (before == 0)
-        table->first = metric->next;
-    else
-        ((struct metric *)arena_at(&table->arena, before))->next = metric->next;
-    if (table->last == ref)
-        table->last = before;
-    metric_reset(metric, 0, &table->arena);
-    metric_reset(metric, 1, &table->arena);
-    table->n_metrics[metric->type]--;
-    table->n_total--;
-    arena_give(&table->arena, ref, metric_size(metric->type, metric->name_len));
 }

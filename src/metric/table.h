@@ -1,9 +1,10 @@
 /*
  * table: every live metric, found by type and name, in an arena with a ceiling.
  *
- * Samples go to the open interval. table_close shuts it in constant time and opens the next;
- * metric/flush then walks the closed one while samples go on arriving. Names beyond max_metrics
- * and whatever the arena has no room for are refused; what is there already stays exact.
+ * One thread owns a table and puts samples into its open interval. table_close shuts that and opens
+ * the next; from then until it says so, metric/flush, on a thread of its own, walks the closed one
+ * while samples go on arriving. Names beyond max_metrics and whatever the arena has no room for are
+ * refused; what is there already stays exact.
  */
 #ifndef METRIC_TABLE_H
 #define METRIC_TABLE_H
@@ -14,13 +15,27 @@
 
 #include "base/arena.h"
 #include "base/hash.h"
+#include "metric/filter.h"
 #include "metric/metric.h"
+#include "metric/name.h"
 #include "metric/sample.h"
+
+/* How many metrics one flush may take out; the next one goes on. It bounds table_close. */
+#define TABLE_FORGOTTEN_MAX 50000
 
 /* A time that is flushed as one. */
 struct interval {
     uint64_t end_ms;  /* wall clock; its whole seconds are the timestamp */
     uint64_t span_ms; /* what a rate divides by */
+};
+
+struct table_opts {
+    size_t memory_limit;
+    uint32_t max_metrics;
+    uint32_t timer_max_samples; /* kept exactly, each interval */
+    uint32_t set_exact_max;     /* members kept exactly, each interval */
+    const struct filter *filter;
+    struct hash_key key; /* tables that are flushed together share it */
 };
 
 /* One place of the index; a free one has no ref. */
@@ -29,51 +44,81 @@ struct table_place {
     uint32_t hash;
 };
 
+/* Where the index is: replaced as one. */
+struct table_index {
+    arena_ref places; /* struct table_place[1 << log2_n], open addressing */
+    uint32_t log2_n;
+};
+
 struct table {
+    struct table_opts opts;
     struct arena arena;
-    struct hash_key key;
-    uint32_t max_metrics;
-    uint32_t n_metrics[METRIC_TYPE_COUNT];
-    uint32_t n_total;
+    uint32_t n_metrics;
     arena_ref first, last; /* in order of creation */
-    arena_ref places;      /* struct table_place[n_places], open addressing */
-    uint32_t n_places;     /* a power of two */
-    unsigned open;         /* the generation that samples go to */
-    bool closed_pending;   /* the other generation waits for its flush */
+    struct table_index index;
+    struct arena_pile retired; /* indexes that the flush may still look into */
+    unsigned open;             /* the generation that samples go to */
+
+    bool flushing; /* the closed generation is the flush's, with all that follows */
     struct interval closed;
+    arena_ref newest;        /* the last metric when it was closed: the walk's end */
+    struct arena_pile freed; /* what its samples took */
+    arena_ref unlinked;      /* metrics that the walk took out, by next, to be forgotten */
 };
 
 enum table_verdict {
     TABLE_APPLIED,
+    TABLE_UNKNOWN,  /* no metric has that name */
+    TABLE_FILTERED, /* not wanted */
     TABLE_METRICS,  /* a new name beyond max_metrics */
     TABLE_MEMORY,   /* the arena is full */
     TABLE_OVERFLOW, /* a sum would not be finite */
     TABLE_VERDICT_COUNT,
 };
 
-/* The verdict as own statistics name it: "metrics", "memory", "overflow". */
-const char *table_verdict_name(enum table_verdict verdict);
+/* The verdicts as own statistics name them: "metrics", "memory", "overflow", … */
+extern const char *const table_verdict_names[TABLE_VERDICT_COUNT];
 
-/* An empty table of at most memory_limit bytes. Returns 0 or -errno. */
-int table_init(struct table *table, size_t memory_limit, uint32_t max_metrics,
-               const struct hash_key *key);
+/* An empty table. Borrows opts->filter. Returns 0 or -errno. */
+int table_init(struct table *table, const struct table_opts *opts);
 
 /* Frees everything; fine on a zeroed struct. */
 void table_release(struct table *table);
 
-/* The hash under which table_apply looks for a name; also begins to load its place from memory. */
-uint32_t table_hash(const struct table *table, enum metric_type type, const char *name, size_t len);
+/* The hash under which a name is looked for; also begins to load its place from memory. */
+uint32_t table_hash(const struct table *table, enum metric_type type, const struct name *name);
+
+/* Begins to load the metric that a name with this hash most likely has, once its place is there. */
+static inline void
+table_prefetch(const struct table *table, uint32_t hash)
+{
+    const struct table_place *places = arena_at(&table->arena, table->index.places);
+    uint32_t mask = (1u << table->index.log2_n) - 1;
+    const char *metric = arena_at(&table->arena, places[hash & mask].ref);
+
+    __builtin_prefetch(metric, 1);
+    __builtin_prefetch(metric + 64, 1);
+}
+
+/* The metric of a type and name, or NULL. For the flush too, of any table, while it is running. */
+struct metric *table_find(const struct table *table, enum metric_type type, const struct name *name,
+                          uint32_t hash);
+
+/* The same as table_apply for a name that is there already, else TABLE_UNKNOWN. Only clean names
+ * are, so any name may be asked for, and one that is found need not be cleaned. */
+enum table_verdict table_apply_known(struct table *table, const struct sample *sample,
+                                     const struct name *name, uint32_t hash, uint64_t now_ms);
 
 /* Adds a sample to the open interval under a clean name; hash as table_hash gave it. now_ms is the
  * wall clock. What is not TABLE_APPLIED changed nothing that is ever sent. */
-enum table_verdict table_apply(struct table *table, const struct sample *sample, const char *name,
-                               size_t len, uint32_t hash, uint64_t now_ms);
+enum table_verdict table_apply(struct table *table, const struct sample *sample,
+                               const struct name *name, uint32_t hash, uint64_t now_ms);
 
-/* Shuts the open interval and opens the next one. False, and nothing done, while the closed one
- * still waits for its flush. */
+/* Takes back what the last flush has freed, once that is done; costs next to nothing. */
+void table_tidy(struct table *table);
+
+/* Shuts the open interval, opens the next one, and forgets what the flush before took out and
+ * nobody has used since. False, and nothing done, while that flush is still running. */
 bool table_close(struct table *table, const struct interval *interval);
-
-/* Forgets a metric; before is the one created before it, or 0. */
-void table_remove(struct table *table, arena_ref ref, arena_ref before);
 
 #endif

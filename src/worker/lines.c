@@ -11,13 +11,16 @@
 #include "base/log.h"
 
 #define SHOWN_MAX 120
+/* How far ahead of its use a metric is loaded. */
+#define LINES_AHEAD 8
 
 void
 lines_init(struct lines *lines, struct table *table, struct selfstat *stats,
-           const struct name_limits *limits)
+           struct culprit *culprit, const struct name_limits *limits)
 {
     lines->table = table;
     lines->stats = stats;
+    lines->culprit = culprit;
     lines->limits = *limits;
     lines->logged = (struct limit){0};
     lines->n = 0;
@@ -44,36 +47,57 @@ show_bad(struct lines *lines, const struct datagram *datagram, const char *line,
 }
 
 static void
+refuse(struct lines *lines, const struct line *line, enum parse_error error, uint64_t now_ms)
+{
+    lines->stats->bad[error]++;
+    show_bad(lines, line->datagram, line->sample.name, line->len, error, now_ms);
+}
+
+/* Under a name that the table does not have as it came: it may when it is clean. */
+static void
+apply_new(struct lines *lines, const struct line *line, uint64_t now_ms)
+{
+    char scratch[NAME_LEN_MAX];
+    struct name name;
+    uint32_t hash = line->hash;
+    enum table_verdict verdict;
+    enum parse_error error =
+        name_clean(line->sample.name, line->sample.name_len, &lines->limits, scratch, &name);
+
+    if (error != PARSE_OK) {
+        refuse(lines, line, error, now_ms);
+        return;
+    }
+    if (name.text == scratch)
+        hash = table_hash(lines->table, line->sample.type, &name);
+    verdict = table_apply(lines->table, &line->sample, &name, hash, now_ms);
+    lines->stats->verdicts[verdict]++;
+    if (verdict == TABLE_METRICS || verdict == TABLE_MEMORY)
+        culprit_add(lines->culprit, &name);
+}
+
+static void
+apply(struct lines *lines, const struct line *line, uint64_t now_ms)
+{
+    struct name name = {.text = line->sample.name, .len = line->sample.name_len};
+    enum table_verdict verdict =
+        table_apply_known(lines->table, &line->sample, &name, line->hash, now_ms);
+
+    if (verdict == TABLE_UNKNOWN)
+        apply_new(lines, line, now_ms);
+    else
+        lines->stats->verdicts[verdict]++;
+}
+
+static void
 apply_batch(struct lines *lines, uint64_t now_ms)
 {
     for (size_t i = 0; i < lines->n; i++) {
-        struct line *line = &lines->batch[i];
-        enum table_verdict verdict = table_apply(lines->table, &line->sample, line->name,
-                                                 line->name_len, line->hash, now_ms);
-
-        if (verdict == TABLE_APPLIED)
-            lines->stats->applied++;
-        else
-            lines->stats->refused[verdict]++;
+        if (i + LINES_AHEAD < lines->n)
+            table_prefetch(lines->table, lines->batch[i + LINES_AHEAD].hash);
+        apply(lines, &lines->batch[i], now_ms);
     }
     lines->n = 0;
-}
-
-static enum parse_error
-prepare(const struct lines *lines, const char *text, size_t len, struct line *line)
-{
-    enum parse_error error = parse_line(text, len, &line->sample);
-    size_t name_len;
-
-    if (error != PARSE_OK)
-        return error;
-    error =
-        name_clean(line->sample.name, line->sample.name_len, &lines->limits, line->name, &name_len);
-    if (error != PARSE_OK)
-        return error;
-    line->name_len = (uint16_t)name_len;
-    line->hash = table_hash(lines->table, line->sample.type, line->name, name_len);
-    return PARSE_OK;
 }
 
 /* Empty lines, and what a CRLF leaves of one, are neither lines nor errors. */
@@ -81,17 +105,24 @@ static void
 take_line(struct lines *lines, const struct datagram *datagram, const char *text, size_t len,
           uint64_t now_ms)
 {
-    enum parse_error error;
+    struct line *line = &lines->batch[lines->n];
+    enum parse_error error = PARSE_OK;
+    struct name name;
 
     if (len == 0 || (len == 1 && text[0] == '\r'))
         return;
     lines->stats->lines++;
-    error = prepare(lines, text, len, &lines->batch[lines->n]);
+    line->datagram = datagram;
+    line->len = (uint32_t)len;
+    line->sample.name = text;
+    if (!parse_common(text, len, &line->sample))
+        error = parse_line(text, len, &line->sample);
     if (error != PARSE_OK) {
-        lines->stats->bad[error]++;
-        show_bad(lines, datagram, text, len, error, now_ms);
+        refuse(lines, line, error, now_ms);
         return;
     }
+    name = (struct name){.text = text, .len = line->sample.name_len};
+    line->hash = table_hash(lines->table, line->sample.type, &name);
     if (++lines->n == LINES_BATCH)
         apply_batch(lines, now_ms);
 }
@@ -104,13 +135,15 @@ take_datagram(struct lines *lines, const struct datagram *datagram, uint64_t now
 
     lines->stats->packets++;
     lines->stats->bytes += datagram->len;
-    if (datagram->truncated)
+    if (datagram->truncated) {
+        const char *last = memrchr(at, '\n', datagram->len);
+
         lines->stats->truncated++;
+        end = last == NULL ? at : last;
+    }
     while (at < end) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
 
-        if (newline == NULL && datagram->truncated)
-            return;
         if (newline == NULL)
             newline = end;
         take_line(lines, datagram, at, (size_t)(newline - at), now_ms);

@@ -33,6 +33,17 @@ sum_of(const uint64_t *counts, size_t n)
     return sum;
 }
 
+void
+selfstat_add(struct selfstat *into, const struct selfstat *from)
+{
+    uint64_t *to = (uint64_t *)into;
+    const uint64_t *counts = (const uint64_t *)from;
+
+    _Static_assert(sizeof(*into) % sizeof(*to) == 0, "a selfstat is nothing but counts");
+    for (size_t i = 0; i < sizeof(*into) / sizeof(*to); i++)
+        to[i] += counts[i];
+}
+
 static void
 add_reasons(struct selfstat_list *list, const struct selfstat *stats)
 {
@@ -41,26 +52,21 @@ add_reasons(struct selfstat_list *list, const struct selfstat *stats)
             selfstat_list_add(list, "bad", parse_error_name(i), stats->bad[i]);
     }
     for (unsigned i = 0; i < TABLE_VERDICT_COUNT; i++) {
-        if (stats->refused[i] > 0)
-            selfstat_list_add(list, "refused", table_verdict_name(i), stats->refused[i]);
+        if (i != TABLE_APPLIED && i != TABLE_FILTERED && stats->verdicts[i] > 0)
+            selfstat_list_add(list, "refused", table_verdict_names[i], stats->verdicts[i]);
     }
 }
 
 void
-selfstat_list_fill(struct selfstat_list *list, const struct selfstat *stats,
-                   const struct table *table)
+selfstat_list_fill(struct selfstat_list *list, const struct selfstat *stats)
 {
     selfstat_list_add(list, "packets_received", NULL, stats->packets);
     selfstat_list_add(list, "bytes_received", NULL, stats->bytes);
     selfstat_list_add(list, "lines_received", NULL, stats->lines);
     selfstat_list_add(list, "bad_lines_seen", NULL, sum_of(stats->bad, PARSE_ERROR_COUNT));
+    selfstat_list_add(list, "filtered", NULL, stats->verdicts[TABLE_FILTERED]);
     selfstat_list_add(list, "udp_drops", NULL, stats->udp_drops);
     selfstat_list_add(list, "truncated", NULL, stats->truncated);
-    selfstat_list_add(list, "flush_ms", NULL, stats->flush_ms);
-    selfstat_list_add(list, "flush_overruns", NULL, stats->overruns);
-    selfstat_list_add(list, "memory_used", NULL, table->arena.used);
-    selfstat_list_add(list, "restarts", "worker", stats->n_restarts);
-    for (unsigned i = 0; i < METRIC_TYPE_COUNT; i++)
-        selfstat_list_add(list, "metrics_active", metric_type_name(i), table->n_metrics[i]);
+    selfstat_list_add(list, "memory_used", NULL, stats->memory_used);
     add_reasons(list, stats);
 }

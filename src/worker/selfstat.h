@@ -1,7 +1,7 @@
 /*
  * selfstat: what the worker says of itself in every flush. Counts are those of one interval.
  *
- *   lines = applied + the sum of bad + the sum of refused
+ *   lines = applied + filtered + the sum of bad + the sum of refused
  */
 #ifndef WORKER_SELFSTAT_H
 #define WORKER_SELFSTAT_H
@@ -12,16 +12,18 @@
 #include "metric/parse.h"
 #include "metric/table.h"
 
+/* Every one a count, so that those of several threads can be added up. */
 struct selfstat {
-    uint64_t packets, bytes, lines, applied;
+    uint64_t packets, bytes, lines;
     uint64_t bad[PARSE_ERROR_COUNT];
-    uint64_t refused[TABLE_VERDICT_COUNT];
-    uint64_t truncated;  /* datagrams that were cut */
-    uint64_t udp_drops;  /* by the kernel, before they could be read */
-    uint64_t overruns;   /* intervals that could not be closed in time */
-    uint64_t flush_ms;   /* how long the flush before took */
-    uint64_t n_restarts; /* of the worker, since the master started */
+    uint64_t verdicts[TABLE_VERDICT_COUNT]; /* of good lines */
+    uint64_t truncated;                     /* datagrams that were cut */
+    uint64_t udp_drops;                     /* by the kernel, before they could be read */
+    uint64_t memory_used;                   /* bytes, when the interval was closed */
 };
+
+/* Adds from to into. */
+void selfstat_add(struct selfstat *into, const struct selfstat *from);
 
 #define SELFSTAT_ITEMS_MAX 48
 
@@ -43,8 +45,7 @@ void selfstat_list_reset(struct selfstat_list *list);
 void selfstat_list_add(struct selfstat_list *list, const char *name, const char *part,
                        uint64_t value);
 
-/* Appends all of the worker's; reasons of bad and refused lines only where there are any. */
-void selfstat_list_fill(struct selfstat_list *list, const struct selfstat *stats,
-                        const struct table *table);
+/* Appends all of a selfstat; reasons of bad and refused lines only where there are any. */
+void selfstat_list_fill(struct selfstat_list *list, const struct selfstat *stats);
 
 #endif

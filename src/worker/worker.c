@@ -1,170 +1,180 @@
 /*
- * worker: the loop that brings datagrams to the table and closed intervals to the pipe. worker_run
- * shows the data's way.
+ * worker: the loop that closes the shards' intervals on time and brings them to the pipe.
+ * worker_run shows the data's way, behind what shard_run reads.
  */
 #include "worker/worker.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/sig.h"
-#include "metric/flush.h"
-#include "pipe/outlet.h"
-#include "worker/ingest.h"
-#include "worker/lines.h"
+#include "worker/push.h"
 #include "worker/schedule.h"
-#include "worker/selfstat.h"
+#include "worker/shard.h"
 
-/* How much of one thing is done before the others get their turn. */
-#define BATCHES_PER_TURN 16
-#define RECORDS_PER_TURN 2048
 /* What SIGTERM leaves time for. */
-#define DRAIN_MS       1000
-#define FINAL_FLUSH_MS 5000
-
-enum push { PUSH_DONE, PUSH_MORE, PUSH_BLOCKED };
+#define FINAL_MS 6000
+/* Of MEMORY_LIMIT, for flushes that the sender does not take. */
+#define BACKLOG_SHARE 8
 
 struct worker {
     const struct worker_opts *opts;
-    int signal_fd;
+    int signal_fd, done_fd;
     bool stopping;
-    struct ingest ingest;
-    struct lines lines;
-    struct table table;
+    struct filter filter;
+    uint8_t *patterns;    /* the filter's */
+    struct shard *shards; /* opts->n_threads */
     struct schedule schedule;
-    struct selfstat stats;
-    uint32_t drops_seen[WORKER_SOCKETS_MAX];
 
-    bool flushing;
-    enum push push; /* why the flush stopped where it did */
-    uint64_t flush_started_ms;
-    struct flush flush;
-    struct selfstat_list own; /* the closed interval's own statistics, the first is numStats */
-    size_t n_own_sent;
-    struct outlet outlet;
+    bool closing; /* the shards have been asked to close the interval */
+    struct interval interval;
+    struct push push; /* what they have closed */
 };
 
 static void
-open_signals(struct worker *worker)
+give_up(int error, const char *doing)
+{
+    errno = -error;
+    fatal(EXIT_FAILURE, "%s", doing);
+}
+
+static void
+open_descriptors(struct worker *worker)
 {
     static const int signals[] = {SIGTERM, SIGINT};
 
     worker->signal_fd = sig_open(signals, 2);
-    if (worker->signal_fd < 0) {
-        errno = -worker->signal_fd;
-        fatal(EXIT_FAILURE, "cannot receive signals");
-    }
+    if (worker->signal_fd < 0)
+        give_up(worker->signal_fd, "cannot receive signals");
+    worker->done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (worker->done_fd < 0)
+        give_up(-errno, "cannot make an eventfd");
+}
+
+/* Sockets and memory are shared out evenly. */
+static void
+start_shard(struct worker *worker, size_t i, const struct hash_key *key)
+{
+    const struct worker_opts *opts = worker->opts;
+    size_t memory = opts->memory_limit - opts->memory_limit / BACKLOG_SHARE;
+    struct shard_opts shard = {
+        .n_sockets = opts->n_sockets / opts->n_threads,
+        .table =
+            {
+                .memory_limit = memory / opts->n_threads,
+                .max_metrics = opts->max_metrics / opts->n_threads,
+                .timer_max_samples = opts->timer_max_samples,
+                .set_exact_max = opts->set_exact_max,
+                .filter = &worker->filter,
+                .key = *key,
+            },
+        .names = opts->names,
+        .count_old_drops = opts->n_restarts == 0,
+    };
+    int error;
+
+    for (size_t j = 0; j < shard.n_sockets; j++)
+        shard.sockets[j] = opts->sockets[i * shard.n_sockets + j];
+    if ((error = shard_start(&worker->shards[i], &shard, worker->done_fd)) != 0)
+        give_up(error, "cannot start an ingest thread");
 }
 
 static void
-open_table(struct worker *worker)
+start_shards(struct worker *worker)
 {
-    const struct worker_opts *opts = worker->opts;
+    struct table *tables[FLUSH_TABLES_MAX];
     struct hash_key key;
     int error;
 
-    if ((error = hash_key_draw(&key)) != 0 || (error = ingest_init(&worker->ingest)) != 0 ||
-        (error = table_init(&worker->table, opts->memory_limit, opts->max_metrics, &key)) != 0) {
-        errno = -error;
-        fatal(EXIT_FAILURE, "cannot make the table of metrics");
+    worker->shards = calloc(worker->opts->n_threads, sizeof(*worker->shards));
+    if (worker->shards == NULL)
+        give_up(-ENOMEM, "cannot start the ingest threads");
+    if ((error = hash_key_draw(&key)) != 0)
+        give_up(error, "cannot draw a key");
+    for (size_t i = 0; i < worker->opts->n_threads; i++) {
+        start_shard(worker, i, &key);
+        tables[i] = &worker->shards[i].table;
     }
-    lines_init(&worker->lines, &worker->table, &worker->stats, &opts->names);
+    error = flush_init(&worker->push.flush, tables, worker->opts->n_threads, &worker->opts->dialect,
+                       &worker->opts->rules);
+    if (error != 0)
+        give_up(error, "cannot take memory for the flush");
 }
 
-/* Drops that a worker before this one has not told of cannot be told from those that it has; only
- * the first counts from the socket's beginning. */
 static void
-count_drops(struct worker *worker, bool tell)
+make_filter(struct worker *worker)
 {
-    for (size_t i = 0; i < worker->opts->n_sockets; i++) {
-        uint32_t drops = ingest_drops(worker->opts->sockets[i]);
+    size_t size = filter_storage_size(&worker->opts->filter);
 
-        if (tell)
-            worker->stats.udp_drops += drops - worker->drops_seen[i];
-        worker->drops_seen[i] = drops;
-    }
+    worker->patterns = malloc(size + 1);
+    if (worker->patterns == NULL)
+        give_up(-ENOMEM, "cannot take memory for DROP and ALLOW");
+    if (filter_init(&worker->filter, &worker->opts->filter, worker->patterns, size) != 0)
+        fatalx(EXIT_FAILURE, "DROP or ALLOW is no list of patterns");
 }
 
 static void
 init(struct worker *worker, const struct worker_opts *opts)
 {
+    int error;
+
     worker->opts = opts;
-    open_signals(worker);
-    open_table(worker);
-    outlet_init(&worker->outlet, opts->pipe_fd);
+    open_descriptors(worker);
+    make_filter(worker);
+    start_shards(worker);
+    error = outlet_init(&worker->push.outlet, opts->pipe_fd, opts->memory_limit / BACKLOG_SHARE);
+    if (error != 0)
+        give_up(error, "cannot take memory for the backlog");
+    worker->push.self_stats = opts->self_stats;
+    worker->push.n_restarts = opts->n_restarts;
     schedule_init(&worker->schedule, opts->flush_ms, opts->flush_align, clock_mono_ms(),
                   clock_wall_ms());
-    worker->stats.n_restarts = opts->n_restarts;
-    if (opts->n_restarts > 0)
-        count_drops(worker, false);
 }
 
 static void
 release(struct worker *worker)
 {
-    table_release(&worker->table);
-    ingest_release(&worker->ingest);
-}
-
-/* Reads one socket until it is empty or its turn is over. Returns whether it was empty. */
-static bool
-read_socket(struct worker *worker, int fd)
-{
-    for (int i = 0; i < BATCHES_PER_TURN; i++) {
-        int n = ingest_read(&worker->ingest, fd);
-
-        if (n <= 0)
-            return true;
-        lines_apply(&worker->lines, worker->ingest.datagrams, (size_t)n, clock_wall_ms());
-        if (n < INGEST_BATCH)
-            return true;
-    }
-    return false;
-}
-
-static bool
-read_sockets(struct worker *worker)
-{
-    bool empty = true;
-
-    for (size_t i = 0; i < worker->opts->n_sockets; i++) {
-        if (!read_socket(worker, worker->opts->sockets[i]))
-            empty = false;
-    }
-    return empty;
-}
-
-/* The counts of the closed interval become points; those of the next begin at 0. */
-static void
-take_stats(struct worker *worker)
-{
-    uint64_t n_restarts = worker->stats.n_restarts, flush_ms = worker->stats.flush_ms;
-
-    count_drops(worker, true);
-    selfstat_list_reset(&worker->own);
-    selfstat_list_add(&worker->own, "numStats", NULL, 0);
-    if (worker->opts->self_stats)
-        selfstat_list_fill(&worker->own, &worker->stats, &worker->table);
-    worker->stats = (struct selfstat){.n_restarts = n_restarts, .flush_ms = flush_ms};
-    worker->n_own_sent = 0;
+    flush_release(&worker->push.flush);
+    for (size_t i = 0; i < worker->opts->n_threads; i++)
+        shard_join(&worker->shards[i]);
+    outlet_release(&worker->push.outlet);
+    free(worker->shards);
+    free(worker->patterns);
+    close(worker->signal_fd);
+    close(worker->done_fd);
 }
 
 static void
-begin_flush(struct worker *worker, const struct interval *interval)
+ask_shards(struct worker *worker, enum shard_request request)
 {
-    if (!table_close(&worker->table, interval))
-        fatalx(EXIT_FAILURE, "two intervals were closed at once");
-    take_stats(worker);
-    flush_begin(&worker->flush, &worker->table, &worker->opts->dialect, worker->opts->expire_ms);
-    outlet_begin(&worker->outlet, interval->end_ms);
-    worker->flush_started_ms = clock_mono_ms();
-    worker->flushing = true;
-    worker->push = PUSH_MORE;
+    for (size_t i = 0; i < worker->opts->n_threads; i++)
+        shard_ask(&worker->shards[i], request, &worker->interval);
+    worker->closing = true;
+}
+
+static bool
+shards_are_done(const struct worker *worker)
+{
+    for (size_t i = 0; i < worker->opts->n_threads; i++) {
+        if (!shard_is_done(&worker->shards[i]))
+            return false;
+    }
+    return true;
+}
+
+/* An interval is being closed or on its way. */
+static bool
+is_busy(const struct worker *worker)
+{
+    return worker->closing || worker->push.state != PUSH_DONE;
 }
 
 /* An interval is not closed before the flush of the one before it is done; it then is longer. */
@@ -173,9 +183,8 @@ close_if_due(struct worker *worker)
 {
     uint64_t mono_ms = clock_mono_ms(), wall_ms = clock_wall_ms();
     bool was_holding = worker->schedule.holding;
-    struct interval interval;
 
-    if (worker->flushing)
+    if (is_busy(worker))
         return;
     if (!schedule_due(&worker->schedule, mono_ms, wall_ms)) {
         if (worker->schedule.holding && !was_holding)
@@ -183,80 +192,67 @@ close_if_due(struct worker *worker)
                       "goes on until it ends again");
         return;
     }
-    worker->stats.overruns += schedule_close(&worker->schedule, mono_ms, wall_ms, &interval);
-    begin_flush(worker, &interval);
+    worker->push.overruns = schedule_close(&worker->schedule, mono_ms, wall_ms, &worker->interval);
+    ask_shards(worker, SHARD_CLOSE);
 }
 
-static int
-send_frame(struct worker *worker, uint16_t flags)
-{
-    int error = outlet_send(&worker->outlet, flags);
-
-    if (error != 0 && error != -EAGAIN) {
-        errno = -error;
-        fatal(EXIT_FAILURE, "cannot write to the sender's pipe");
-    }
-    return error;
-}
-
-/* Puts a record into the frame at hand, which is sent first where it is full. */
-static int
-put_record(struct worker *worker, const struct record *record)
-{
-    if (record_encode(record, &worker->outlet.payload) == 0)
-        return 0;
-    if (send_frame(worker, 0) != 0)
-        return -EAGAIN;
-    return record_encode(record, &worker->outlet.payload);
-}
-
-static enum push
-push_metrics(struct worker *worker)
-{
-    struct record record;
-
-    for (int i = 0; i < RECORDS_PER_TURN; i++) {
-        if (!flush_peek(&worker->flush, &record))
-            return PUSH_DONE;
-        if (put_record(worker, &record) != 0)
-            return PUSH_BLOCKED;
-        flush_advance(&worker->flush);
-    }
-    return PUSH_MORE;
-}
-
-static enum push
-push_own(struct worker *worker)
-{
-    worker->own.items[0].value = (double)worker->flush.n_records;
-    for (; worker->n_own_sent < worker->own.n; worker->n_own_sent++) {
-        const struct selfstat_item *item = &worker->own.items[worker->n_own_sent];
-        struct record record = {
-            .source = RECORD_SELF,
-            .name = item->name,
-            .name_len = (uint16_t)strlen(item->name),
-        };
-
-        record_add(&record, STATISTIC_VALUE, 0, item->value);
-        if (put_record(worker, &record) != 0)
-            return PUSH_BLOCKED;
-    }
-    return send_frame(worker, FRAME_LAST) == 0 ? PUSH_DONE : PUSH_BLOCKED;
-}
-
-/* Brings the closed interval on its way, as far as the pipe takes it and its turn goes. */
+/* Once an interval, and only where names were refused. */
 static void
-push_flush(struct worker *worker)
+log_culprit(const struct culprit *culprit)
 {
-    if (!worker->flushing)
-        return;
-    worker->push = push_metrics(worker);
-    if (worker->push == PUSH_DONE)
-        worker->push = push_own(worker);
-    if (worker->push == PUSH_DONE) {
-        worker->flushing = false;
-        worker->stats.flush_ms = clock_mono_ms() - worker->flush_started_ms;
+    struct name worst = culprit_worst(culprit);
+
+    if (culprit->n_refused > 0)
+        log_warnx("%" PRIu64 " lines were refused for want of room (MAX_METRICS, MEMORY_LIMIT), "
+                  "most of them under %.*s",
+                  culprit->n_refused, (int)worst.len, worst.text);
+}
+
+/* What the shards have counted in the interval that they closed. */
+static void
+gather_stats(struct worker *worker)
+{
+    struct culprit culprit = {0};
+
+    memset(&worker->push.stats, 0, sizeof(worker->push.stats));
+    for (size_t i = 0; i < worker->opts->n_threads; i++) {
+        selfstat_add(&worker->push.stats, &worker->shards[i].closed);
+        culprit_merge(&culprit, &worker->shards[i].closed_culprit);
     }
+    log_culprit(&culprit);
+}
+
+/* When all shards have closed the interval, its flush begins. */
+static void
+begin_if_closed(struct worker *worker)
+{
+    uint64_t rings;
+
+    if (!worker->closing || !shards_are_done(worker))
+        return;
+    /* Emptied behind the check, a ring for the last of them is not mistaken for a later one. */
+    (void)!read(worker->done_fd, &rings, sizeof(rings));
+    gather_stats(worker);
+    worker->closing = false;
+    push_begin(&worker->push, clock_mono_ms());
+}
+
+static void
+push_interval(struct worker *worker)
+{
+    int error = push_step(&worker->push, clock_mono_ms());
+
+    if (error != 0)
+        give_up(error, "cannot write to the sender's pipe");
+}
+
+static void
+drain_outlet(struct worker *worker)
+{
+    int error = outlet_drain(&worker->push.outlet);
+
+    if (error != 0 && error != -EAGAIN)
+        give_up(error, "cannot write to the sender's pipe");
 }
 
 static void
@@ -266,75 +262,76 @@ read_signals(struct worker *worker)
         worker->stopping = true;
 }
 
-/* Sleeps until a datagram, a signal, room in the pipe or the end of the interval. A flush that only
- * gave others their turn goes on at once; one that waits for the pipe puts off the end. */
+/* Sleeps until a signal, the shards' answer, room in the pipe or deadline_ms. */
 static void
-wait_for_events(struct worker *worker)
+wait_for_events(struct worker *worker, uint64_t deadline_ms)
 {
-    struct pollfd slots[WORKER_SOCKETS_MAX + 2];
-    nfds_t n = 0;
-    int timeout = clock_poll_timeout(clock_mono_ms(), worker->schedule.deadline_ms);
+    bool waits_for_pipe = worker->push.outlet.n_waiting > 0 || worker->push.state == PUSH_BLOCKED;
+    struct pollfd slots[] = {
+        {.fd = worker->stopping ? -1 : worker->signal_fd, .events = POLLIN},
+        {.fd = worker->closing ? worker->done_fd : -1, .events = POLLIN},
+        {.fd = waits_for_pipe ? worker->opts->pipe_fd : -1, .events = POLLOUT},
+    };
+    int timeout = clock_poll_timeout(clock_mono_ms(), deadline_ms);
 
-    for (; n < worker->opts->n_sockets; n++)
-        slots[n] = (struct pollfd){.fd = worker->opts->sockets[n], .events = POLLIN};
-    slots[n++] = (struct pollfd){.fd = worker->signal_fd, .events = POLLIN};
-    if (worker->flushing && worker->push == PUSH_BLOCKED) {
-        slots[n++] = (struct pollfd){.fd = worker->opts->pipe_fd, .events = POLLOUT};
-        timeout = -1;
-    } else if (worker->flushing) {
+    if (worker->push.state == PUSH_MORE)
         timeout = 0;
-    }
-    if (poll(slots, n, timeout) < 0 && errno != EINTR)
+    if (poll(slots, sizeof(slots) / sizeof(slots[0]), timeout) < 0 && errno != EINTR)
         fatal(EXIT_FAILURE, "poll");
+}
+
+/* While an interval is on its way, its end is what is waited for, not that of the next. */
+static uint64_t
+next_deadline(const struct worker *worker)
+{
+    return is_busy(worker) ? UINT64_MAX : worker->schedule.deadline_ms;
 }
 
 static void
 worker_run(struct worker *worker)
 {
     while (!worker->stopping) {
-        wait_for_events(worker);
+        wait_for_events(worker, next_deadline(worker));
         read_signals(worker);
-        read_sockets(worker);
+        drain_outlet(worker);
         close_if_due(worker);
-        push_flush(worker);
+        begin_if_closed(worker);
+        push_interval(worker);
     }
 }
 
-/* Pushes until the flush is done. Returns whether it was before the deadline. */
+/* Goes on until what was asked for has been closed, flushed and written, at most until deadline_ms.
+ * Returns whether it was. */
 static bool
 finish_flush(struct worker *worker, uint64_t deadline_ms)
 {
-    struct pollfd slot = {.fd = worker->opts->pipe_fd, .events = POLLOUT};
-
-    while (worker->flushing) {
-        uint64_t now_ms = clock_mono_ms();
-
-        if (now_ms >= deadline_ms)
+    for (;;) {
+        drain_outlet(worker);
+        begin_if_closed(worker);
+        push_interval(worker);
+        if (!is_busy(worker) && worker->push.outlet.n_waiting == 0)
+            return true;
+        if (clock_mono_ms() >= deadline_ms)
             return false;
-        push_flush(worker);
-        if (worker->flushing && worker->push == PUSH_BLOCKED)
-            poll(&slot, 1, clock_poll_timeout(now_ms, deadline_ms));
+        wait_for_events(worker, deadline_ms);
     }
-    return true;
 }
 
 /* Asked to stop: what the kernel has queued still counts, and the open interval goes out under its
  * own timestamp. */
-static void
+static int
 finish(struct worker *worker)
 {
-    uint64_t drain_until_ms = clock_mono_ms() + DRAIN_MS;
-    uint64_t flush_until_ms = clock_mono_ms() + FINAL_FLUSH_MS;
-    struct interval last;
+    uint64_t deadline_ms = clock_mono_ms() + FINAL_MS;
 
-    while (!read_sockets(worker) && clock_mono_ms() < drain_until_ms)
-        ;
-    if (finish_flush(worker, flush_until_ms)) {
-        last = worker->schedule.open;
-        begin_flush(worker, &last);
+    if (finish_flush(worker, deadline_ms)) {
+        worker->interval = worker->schedule.open;
+        ask_shards(worker, SHARD_STOP);
+        if (finish_flush(worker, deadline_ms))
+            return 0;
     }
-    if (!finish_flush(worker, flush_until_ms))
-        log_warnx("the sender takes nothing: the last flush is incomplete");
+    log_warnx("the sender takes nothing: the last flush is incomplete");
+    return -1;
 }
 
 int
@@ -346,8 +343,9 @@ worker_main(const struct worker_opts *opts)
         fatal(EXIT_FAILURE, "cannot start the worker");
     init(worker, opts);
     worker_run(worker);
-    finish(worker);
-    release(worker);
+    /* Shards that could not be asked to stop are ended with the process. */
+    if (finish(worker) == 0)
+        release(worker);
     free(worker);
     return 0;
 }

@@ -10,12 +10,15 @@
 #include <stdint.h>
 
 #include "metric/dialect.h"
+#include "metric/filter.h"
 #include "metric/name.h"
+#include "metric/rules.h"
 
-#define WORKER_SOCKETS_MAX 16
+#define WORKER_SOCKETS_MAX 256
 
 struct worker_opts {
-    int sockets[WORKER_SOCKETS_MAX]; /* bound UDP sockets, non-blocking */
+    /* Bound UDP sockets, non-blocking: those of the first thread, then as many of each other. */
+    int sockets[WORKER_SOCKETS_MAX];
     size_t n_sockets;
     int pipe_fd; /* write end, O_DIRECT, non-blocking */
 
@@ -25,7 +28,11 @@ struct worker_opts {
     struct name_limits names;
     size_t memory_limit;
     uint32_t max_metrics;
-    uint64_t expire_ms; /* 0: never */
+    uint32_t timer_max_samples; /* of a timer and interval that are kept exactly */
+    uint32_t set_exact_max;     /* members of a set that are kept exactly */
+    unsigned n_threads;         /* that take datagrams; at least 1 */
+    struct rules rules;
+    struct filter_opts filter; /* lists that filter_init takes, borrowed */
     bool self_stats;
     uint32_t n_restarts; /* of this process, since the master started */
 };

@@ -12,7 +12,6 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +24,7 @@
 #define PORTS_MAX      256
 #define NAME_LEN_MAX   200
 #define NUMBER_LEN     8  /* of a name */
+#define BLOCKS_MAX     63 /* of a name that is a number in binary */
 #define VALUE_LEN_MAX  16 /* of what follows a name: ":1000000|ms\n" */
 #define DATAGRAM_MAX   65507
 #define RING_BYTES_MAX (UINT64_C(512) << 20)
@@ -35,7 +35,6 @@
 
 struct options {
     uint16_t port;
-    int cpu; /* -1: anywhere */
     uint64_t names, series, samples, rate;
     uint64_t spread; /* timers take the values from 1 to spread, each as often as any other */
     uint64_t ring;   /* samples that are rendered */
@@ -45,6 +44,7 @@ struct options {
     const char *types;
     const char *prefix;
     bool all_new; /* every sample has a name of its own */
+    bool blocks;  /* names that collide in an unkeyed hash */
 };
 
 struct datagram {
@@ -96,6 +96,15 @@ put_number(char *at, uint64_t number, size_t width)
     return at;
 }
 
+/* A single node, "AaBBBBAa": whatever the blocks are, Java's h * 31 + c is that of all others. */
+static char *
+put_blocks(char *at, size_t len, uint64_t name)
+{
+    for (size_t n = len / 2; n-- > 0;)
+        at = put_text(at, (name >> n & 1) != 0 ? "BB" : "Aa", 2);
+    return at;
+}
+
 /* "c.web.xxxx00000042" */
 static char *
 put_name(const struct options *options, char *at, char type, uint64_t name)
@@ -103,6 +112,8 @@ put_name(const struct options *options, char *at, char type, uint64_t name)
     const char *start = at;
     size_t head_len;
 
+    if (options->blocks)
+        return put_blocks(at, options->name_len, name);
     *at++ = type;
     *at++ = '.';
     at = put_text(at, options->prefix, strlen(options->prefix));
@@ -286,7 +297,6 @@ read_option(struct options *options, int letter, const char *text)
 {
     switch (letter) {
     case 'p': options->port = (uint16_t)read_number(text, UINT16_MAX); break;
-    case 'c': options->cpu = (int)read_number(text, CPU_SETSIZE - 1); break;
     case 'n': options->names = read_number(text, 99999999); break;
     case 'e': options->series = read_number(text, UINT32_MAX / 2); break;
     case 't': options->types = text; break;
@@ -299,10 +309,11 @@ read_option(struct options *options, int letter, const char *text)
     case 'x': options->prefix = text; break;
     case 'o': options->n_ports = read_number(text, PORTS_MAX); break;
     case 'w': options->all_new = true; break;
+    case 'b': options->blocks = true; break;
     default:
         errx(2, "usage: load --port=PORT --samples=N [--rate=PER_SECOND] [--size=BYTES]\n"
                 "    [--names=N] [--series=N] [--types=cgms] [--prefix=NODE] [--name-len=BYTES]\n"
-                "    [--new] [--spread=N] [--ring=SAMPLES] [--ports=N] [--cpu=N]");
+                "    [--new] [--blocks] [--spread=N] [--ring=SAMPLES] [--ports=N]");
     }
 }
 
@@ -323,7 +334,9 @@ complete(struct options *options)
     if (options->port == 0 || options->samples == 0 || options->series == 0 ||
         options->spread == 0 || options->n_ports == 0 || n_types == 0 ||
         strspn(options->types, "cgms") != n_types || strlen(options->prefix) > NAME_LEN_MAX ||
-        options->series > options->names * n_types)
+        options->series > options->names * n_types ||
+        (options->blocks && (options->name_len > 2 * BLOCKS_MAX ||
+                             options->names > UINT64_C(1) << options->name_len / 2)))
         errx(2, "these options make no load");
     if (options->size > 0 && options->size < 2 * NAME_LEN_MAX + 2 * VALUE_LEN_MAX + NUMBER_LEN)
         errx(2, "a datagram of %zu bytes is too small", options->size);
@@ -334,7 +347,6 @@ read_options(int argc, char **argv)
 {
     static const struct option flags[] = {
         {"port", required_argument, NULL, 'p'},
-        {"cpu", required_argument, NULL, 'c'},
         {"names", required_argument, NULL, 'n'},
         {"series", required_argument, NULL, 'e'},
         {"types", required_argument, NULL, 't'},
@@ -347,10 +359,10 @@ read_options(int argc, char **argv)
         {"prefix", required_argument, NULL, 'x'},
         {"ports", required_argument, NULL, 'o'},
         {"new", no_argument, NULL, 'w'},
+        {"blocks", no_argument, NULL, 'b'},
         {NULL, 0, NULL, 0},
     };
     struct options options = {
-        .cpu = -1,
         .names = 1000,
         .types = "cgms",
         .prefix = "web",
@@ -372,15 +384,8 @@ main(int argc, char **argv)
     struct options options = read_options(argc, argv);
     struct totals totals = {0};
     struct ring ring = {0};
-    cpu_set_t cpus;
     double cpu_before;
 
-    CPU_ZERO(&cpus);
-    if (options.cpu >= 0) {
-        CPU_SET((size_t)options.cpu, &cpus);
-        if (sched_setaffinity(0, sizeof(cpus), &cpus) != 0)
-            err(1, "cannot run on CPU %d", options.cpu);
-    }
     render(&options, &ring);
     cpu_before = cpu_seconds();
     send_load(&options, &ring, &totals);

@@ -30,9 +30,12 @@ WATCH_S = 0.5
 PIPE_LEN = 1 << 20  # what a child prints is read when it has ended
 MOST_OF = {"flush_ms", "memory_used", "last_success_age"}  # own statistics that do not add up
 EX_CONFIG = 78
+WARNING = re.compile(r"(\d+) lines were refused for want of room .*, most of them under (\S+)$")
 
 CPUS = sorted(os.sched_getaffinity(0))
 RECEIVER_CPU, LOAD_CPU = CPUS[0], CPUS[-1]
+# Of a receiver of several threads, which has the load's only where there is no third.
+RECEIVER_CPUS = set(CPUS[:-1]) if len(CPUS) > 2 else set(CPUS)
 
 
 class NotBuilt(Exception):
@@ -152,9 +155,11 @@ def send(build, stage, port, watch=lambda: None):
 
 
 def send_all(build, load, port, watch=lambda: None):
-    """All stages; returns what each says, and waits until the receiver has read all of it."""
+    """All stages; returns what each says, when the receiver has read all of it."""
     sent = [send(build, stage, port, watch) for stage in load.stages]
+    sent_s = time.monotonic()
     wait_until_read(port)
+    sent[-1]["seconds_behind"] = time.monotonic() - sent_s
     return sent
 
 
@@ -212,7 +217,7 @@ def wait_for_tick(load):
 
 @contextlib.contextmanager
 def daemon_of(build, load, sink_port):
-    """(the daemon, once it is ready, and its port)"""
+    """(the daemon, once it is ready, and its port). The file daemon.log has what it logs."""
     port = proc.free_udp_port()
     settings = {"LISTEN_ADDRESS": "127.0.0.1", "LOCAL_PYSTATD_PORT": port,
                 "GRAPHITE_HOST": "127.0.0.1", "GRAPHITE_PORT": sink_port,
@@ -220,20 +225,27 @@ def daemon_of(build, load, sink_port):
                 "LOG_LEVEL": "warning", **load.settings}
     check_built(build, settings)
     notify = Notify()
-    cpus = {RECEIVER_CPU} if load.cpus == 1 else set(CPUS)
+    cpus = {RECEIVER_CPU} if load.cpus == 1 else RECEIVER_CPUS
     with tempfile.TemporaryFile() as log:
         with Child(argv_of(build, settings), cpus, stdout=subprocess.DEVNULL, stderr=log,
                    env={**os.environ, "NOTIFY_SOCKET": notify.address}) as daemon:
+            daemon.log = log
             try:
                 until(lambda: notify.count("READY=1") or not daemon.alive(), "the daemon")
                 if not notify.count("READY=1"):
                     raise RuntimeError("the daemon did not start")
                 yield daemon, port
+            except (AssertionError, RuntimeError):
+                print("\n".join(f"    {it}" for it in logged(daemon)[-5:]), file=sys.stderr)
+                raise
             finally:
                 notify.close()
-                log.seek(0)
-                for line in collections.deque(log, 5):
-                    print("    " + line.decode("utf-8", "replace").rstrip(), file=sys.stderr)
+
+
+def logged(daemon):
+    """The lines that the daemon has logged so far."""
+    daemon.log.seek(0)
+    return daemon.log.read().decode("utf-8", "replace").splitlines()
 
 
 def own_statistics(flushes):
@@ -245,6 +257,13 @@ def own_statistics(flushes):
             most = name in MOST_OF or name.startswith("metrics_active")
             own[name] = max(own[name], value) if most else own[name] + value
     return own
+
+
+def refusals(flushes):
+    """How many samples each flush says were refused, where any were."""
+    refused = [int(sum(value for name, value in it["kept"].items()
+                       if name.startswith(f"{OWN}refused."))) for it in flushes]
+    return [n for n in refused if n]
 
 
 def delivery(flushes):
@@ -271,6 +290,7 @@ def run_daemon(build, load):
                 time.sleep(0.005)
             cpu_s = daemon.end()
             end_ms = (time.monotonic() - started_s) * 1000
+            log = logged(daemon)
         flushes = connections(sink)
     own = own_statistics(flushes)
     late_ms, connection_ms = delivery(flushes)
@@ -281,11 +301,18 @@ def run_daemon(build, load):
         "load_s": total(sent, "seconds"),
         "load_ns": total(sent, "cpu_seconds") * 1e9 / samples,
         "lost": samples - int(own["lines_received"]),
+        "per_s": own["lines_received"] / (total(sent, "seconds") + sent[-1]["seconds_behind"]),
         "drops": int(own["udp_drops"]),
         "bad": int(own["bad_lines_seen"]),
-        "refused": int(sum(n for name, n in own.items() if name.startswith("refused."))),
+        "refused": sum(refusals(flushes)),
+        "refusals": refusals(flushes),
+        "warnings": [(int(it.group(1)), it.group(2)) for it in map(WARNING.search, log) if it],
+        "log": [it for it in log if not WARNING.search(it)],
         "queue_dropped": int(own["queue_dropped"]),
         "sums_missing": missing(load, sent, flushes),
+        "sums": {prefix: sum(it["sums"][prefix] for it in flushes) for prefix in loads.sums(load)},
+        "lines": {prefix: sum(it["counts"][prefix] for it in flushes)
+                  for prefix in loads.sums(load)},
         "pss": memory.pss,
         "peak": sum(memory.peaks.values()),
         "worker_peak": memory.peaks["pystatsd-worker"],
@@ -303,6 +330,6 @@ def missing(load, sent, flushes):
     wanted = collections.Counter()
     for stage, it in zip(load.stages, sent):
         if "c" in stage.types:
-            wanted[f"{loads.LINE_PREFIX}c.{stage.prefix}."] += it["counter_sum"]
+            wanted[stage.counters()] += it["counter_sum"]
     return {prefix: value - sum(it["sums"][prefix] for it in flushes)
             for prefix, value in wanted.items()}

@@ -4,8 +4,8 @@
  *
  * First prints its port, then for each connection that ended one line of JSON: when it began and
  * ended (wall clock), its lines and bytes, the timestamp of its last line, the values of the names
- * that begin with a --keep prefix, and per --sum prefix the sum of the values. Must not know what
- * the names mean.
+ * that begin with a --keep prefix, and per --sum prefix the sum of the values and how many they
+ * are. Must not know what the names mean.
  */
 #include <err.h>
 #include <errno.h>
@@ -39,6 +39,7 @@ struct connection {
     uint64_t opened_ms, lines, bytes;
     double timestamp;
     double sums[PREFIXES_MAX];
+    uint64_t counts[PREFIXES_MAX]; /* of the lines in a sum */
     struct kept kept[KEPT_MAX];
     size_t n_kept;
     char tail[LINE_MAX_LEN]; /* of the chunk before: the beginning of a line */
@@ -108,9 +109,10 @@ take_line(const struct sink *sink, struct connection *connection, const char *li
         return;
     value = strtod(blank, &end);
     connection->timestamp = strtod(end, NULL);
-    if (sum >= 0)
+    if (sum >= 0) {
         connection->sums[sum] += value;
-    else if ((size_t)(blank - line) < NAME_MAX_KEPT)
+        connection->counts[sum]++;
+    } else if ((size_t)(blank - line) < NAME_MAX_KEPT)
         keep(connection, line, (size_t)(blank - line), value);
 }
 
@@ -138,6 +140,9 @@ report(const struct sink *sink, const struct connection *connection)
            connection->tail_len, connection->timestamp);
     for (size_t i = 0; i < sink->sum.n; i++)
         printf("%s\"%s\": %.17g", i > 0 ? ", " : "", sink->sum.text[i], connection->sums[i]);
+    printf("}, \"counts\": {");
+    for (size_t i = 0; i < sink->sum.n; i++)
+        printf("%s\"%s\": %" PRIu64, i > 0 ? ", " : "", sink->sum.text[i], connection->counts[i]);
     printf("}, \"kept\": {");
     for (size_t i = 0; i < connection->n_kept; i++)
         printf("%s\"%s\": %.17g", i > 0 ? ", " : "", connection->kept[i].name,

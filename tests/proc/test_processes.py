@@ -70,7 +70,7 @@ def test_descriptors(daemon):
     """Each child has what it works with and nothing else; a connection comes and goes."""
     daemon.sink.wait_batches(1)
     worker, worker_links = held(daemon, "worker")
-    assert worker == ["[signalfd]", "pipe-write", "udp"]
+    assert worker == ["[eventfd]", "[eventfd]", "[signalfd]", "pipe-write", "udp"]
     sender, sender_links = held(daemon, "sender")
     passing = ("tcp", "socket", "[signalfd]")
     sender = [kind for kind in sender if kind not in passing]

@@ -1,5 +1,5 @@
 /*
- * check_arena: blocks apart from each other, reuse, and the ceiling.
+ * check_arena: blocks apart from each other, reuse, piles, and the ceiling.
  */
 #include <check.h>
 #include <errno.h>
@@ -179,6 +179,78 @@ START_TEST(test_largest)
 }
 END_TEST
 
+/* A pile is taken back in one go: what came onto it last is on top again, class by class. */
+START_TEST(test_pile_gives_back_in_order)
+{
+    static const size_t sizes[] = {16, 100, 1024, 5000};
+    struct arena_pile pile = {0};
+    arena_ref refs[4][3];
+    size_t frontier, used;
+
+    for (size_t i = 0; i < 12; i++)
+        refs[i % 4][i / 4] = arena_take(&arena, sizes[i % 4]);
+    frontier = arena.frontier;
+    used = arena.used;
+    for (size_t i = 0; i < 12; i++)
+        arena_pile_up(&arena, &pile, refs[i % 4][i / 4], sizes[i % 4]);
+    ck_assert_uint_eq(arena.used, used); /* until it is taken back */
+    ck_assert_uint_eq(pile.size, used);
+    arena_take_back(&arena, &pile);
+    ck_assert_uint_eq(arena.used, 0);
+    ck_assert_uint_eq(pile.size, 0);
+    for (size_t i = 12; i-- > 0;)
+        ck_assert_uint_eq(arena_take(&arena, sizes[i % 4]), refs[i % 4][i / 4]);
+    ck_assert_uint_eq(arena.frontier, frontier);
+    ck_assert_uint_eq(arena.used, used);
+}
+END_TEST
+
+/* What was given before the pile is still there below it. */
+START_TEST(test_pile_on_top_of_what_was_given)
+{
+    struct arena_pile pile = {0};
+    arena_ref refs[4];
+    size_t frontier;
+
+    for (size_t i = 0; i < 4; i++)
+        refs[i] = arena_take(&arena, 64);
+    frontier = arena.frontier;
+    arena_give(&arena, refs[0], 64);
+    arena_pile_up(&arena, &pile, refs[1], 64);
+    ck_assert_uint_eq(arena_take(&arena, 64), refs[0]); /* a pile is not for taking */
+    arena_give(&arena, refs[0], 64);
+    arena_pile_up(&arena, &pile, refs[2], 64);
+    arena_take_back(&arena, &pile);
+    arena_pile_up(&arena, &pile, refs[3], 64); /* emptied, it serves again */
+    arena_take_back(&arena, &pile);
+    for (size_t i = 4; i-- > 0;)
+        ck_assert_uint_eq(arena_take(&arena, 64), refs[i]);
+    ck_assert_uint_eq(arena.frontier, frontier);
+    ck_assert_uint_eq(arena.used, 4 * 64);
+}
+END_TEST
+
+START_TEST(test_empty_pile)
+{
+    struct arena_pile pile = {0};
+    arena_ref ref = arena_take(&arena, 16);
+
+    arena_take_back(&arena, &pile);
+    ck_assert_uint_eq(arena.used, 16);
+    arena_give(&arena, ref, 16);
+    arena_take_back(&arena, &pile);
+    ck_assert_uint_eq(arena_take(&arena, 16), ref);
+}
+END_TEST
+
+START_TEST(test_piling_up_nothing_is_a_bug)
+{
+    struct arena_pile pile = {0};
+
+    arena_pile_up(&arena, &pile, 0, 16);
+}
+END_TEST
+
 START_TEST(test_giving_nothing_is_a_bug)
 {
     arena_give(&arena, 0, 16);
@@ -211,6 +283,10 @@ main(void)
     tcase_add_test(tcase, test_sizes_that_no_arena_has);
     tcase_add_test(tcase, test_init_and_release);
     tcase_add_test(tcase, test_largest);
+    tcase_add_test(tcase, test_pile_gives_back_in_order);
+    tcase_add_test(tcase, test_pile_on_top_of_what_was_given);
+    tcase_add_test(tcase, test_empty_pile);
+    tcase_add_test_raise_signal(tcase, test_piling_up_nothing_is_a_bug, SIGABRT);
     tcase_add_test_raise_signal(tcase, test_giving_nothing_is_a_bug, SIGABRT);
     tcase_add_test_raise_signal(tcase, test_giving_twice_is_a_bug, SIGABRT);
     suite_add_tcase(suite, tcase);

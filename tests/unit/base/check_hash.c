@@ -1,7 +1,9 @@
 /*
- * check_hash: known answers, and second implementations that share nothing with the first.
+ * check_hash: known answers of the checksum and a second implementation of it; of the hash, what a
+ * table needs of it.
  */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,49 +21,6 @@ slow_crc32c(const uint8_t *bytes, size_t len)
             crc = (crc & 1) != 0 ? crc >> 1 ^ 0x82f63b78 : crc >> 1;
     }
     return ~crc;
-}
-
-static void
-sip_rounds(uint64_t v[4], int n)
-{
-    for (; n > 0; n--) {
-        v[0] += v[1];
-        v[1] = (v[1] << 13 | v[1] >> 51) ^ v[0];
-        v[0] = v[0] << 32 | v[0] >> 32;
-        v[2] += v[3];
-        v[3] = (v[3] << 16 | v[3] >> 48) ^ v[2];
-        v[0] += v[3];
-        v[3] = (v[3] << 21 | v[3] >> 43) ^ v[0];
-        v[2] += v[1];
-        v[1] = (v[1] << 17 | v[1] >> 47) ^ v[2];
-        v[2] = v[2] << 32 | v[2] >> 32;
-    }
-}
-
-/* SipHash-c-d as in the paper, over a padded copy, so that its answer to the paper's example
- * vouches for it with other c and d. */
-static uint64_t
-slow_siphash(int c, int d, uint64_t k0, uint64_t k1, const uint8_t *bytes, size_t len)
-{
-    uint64_t v[4] = {k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261,
-                     k1 ^ 0x7465646279746573};
-    uint8_t padded[256] = {0};
-    size_t padded_len = len / 8 * 8 + 8;
-
-    memcpy(padded, bytes, len);
-    padded[padded_len - 1] = (uint8_t)len;
-    for (size_t at = 0; at < padded_len; at += 8) {
-        uint64_t word = 0;
-
-        for (size_t i = 8; i > 0; i--)
-            word = word << 8 | padded[at + i - 1];
-        v[3] ^= word;
-        sip_rounds(v, c);
-        v[0] ^= word;
-    }
-    v[2] ^= 0xff;
-    sip_rounds(v, d);
-    return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
 static void
@@ -134,49 +93,109 @@ START_TEST(test_crc32c_continued)
 }
 END_TEST
 
-START_TEST(test_siphash_known_answers)
+/* xorshift64*, seeded: the same names in every run. */
+static uint64_t
+next_random(uint64_t *state)
 {
-    static const struct {
-        uint64_t k0, k1;
-        const char *text;
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * 0x2545f4914f6cdd1d;
+}
+
+static const struct hash_key fixed_key = {.k0 = 0x0706050403020100, .k1 = 0xe9d8c7b6a5948372};
+
+/* Nothing beyond the bytes is read (the blocks are of exact size), nothing of them is left out, and
+ * where they lie makes no difference. */
+START_TEST(test_hash_depends_on_every_byte)
+{
+    for (size_t len = 0; len <= 70; len++) {
+        uint8_t *bytes = malloc(len == 0 ? 1 : len), *elsewhere = malloc(len + 3);
         uint64_t hash;
-    } rows[] = {
-        /* Ruby's digest-sip_hash */
-        {0, 0, "", 0xd1fba762150c532c},
-        {0, 0, "siphash", 0x8264ceeccb16bcbe},
-        {0, 0, "digest-sip_hash", 0xce31007e34130c0a},
-        /* CPython 3.11's hash(bytes) with PYTHONHASHSEED=1 and 4242 */
-        {0xaed66ce184be2329, 0xebe9bbf1f1499052, "a", 0xd6300bc9f7cc0e73},
-        {0xaed66ce184be2329, 0xebe9bbf1f1499052, "stats.gauges.x", 0xaa521eab15f8200b},
-        {0xaed66ce184be2329, 0xebe9bbf1f1499052, "1234567", 0x84a31031575efe31},
-        {0x41f6394f25dd9b43, 0xc64ae48da2032d08, "12345678", 0xc6eb3141e5223a57},
-        {0x41f6394f25dd9b43, 0xc64ae48da2032d08, "123456789", 0xb2dd219a9cd6c9d1},
-        {0x41f6394f25dd9b43, 0xc64ae48da2032d08, "0123456789abcdef", 0xbeee965b491e67ff},
-        {0x41f6394f25dd9b43, 0xc64ae48da2032d08, "the quick brown fox jumps over the lazy dog",
-         0x982c670d266daea6},
-    };
 
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct hash_key key = {.k0 = rows[i].k0, .k1 = rows[i].k1};
-        uint64_t hash = hash_bytes(&key, rows[i].text, strlen(rows[i].text));
-
-        ck_assert_msg(hash == rows[i].hash, "row %zu: %016jx", i, (uintmax_t)hash);
+        count_up(bytes, len);
+        count_up(elsewhere + 3, len);
+        hash = hash_bytes(&fixed_key, bytes, len);
+        ck_assert_uint_eq(hash_bytes(&fixed_key, elsewhere + 3, len), hash);
+        for (size_t bit = 0; bit < 8 * len; bit++) {
+            bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+            ck_assert_uint_ne(hash_bytes(&fixed_key, bytes, len), hash);
+            bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        }
+        free(bytes);
+        free(elsewhere);
     }
 }
 END_TEST
 
-START_TEST(test_siphash_of_every_length_and_alignment)
+START_TEST(test_hash_depends_on_length)
 {
-    struct hash_key key = {.k0 = 0x0706050403020100, .k1 = 0x0f0e0d0c0b0a0908};
-    uint8_t bytes[80];
+    uint8_t zeros[64] = {0};
 
-    count_up(bytes, sizeof(bytes));
-    /* The paper's example, appendix A. */
-    ck_assert_uint_eq(slow_siphash(2, 4, key.k0, key.k1, bytes, 15), 0xa129ca6149be45e5);
-    for (size_t from = 0; from < 9; from++)
-        for (size_t len = 0; from + len <= sizeof(bytes); len++)
-            ck_assert_uint_eq(hash_bytes(&key, bytes + from, len),
-                              slow_siphash(1, 3, key.k0, key.k1, bytes + from, len));
+    for (size_t one = 0; one <= sizeof(zeros); one++) {
+        for (size_t other = 0; other < one; other++)
+            ck_assert_uint_ne(hash_bytes(&fixed_key, zeros, one),
+                              hash_bytes(&fixed_key, zeros, other));
+    }
+}
+END_TEST
+
+/* A bit of the name turns each bit of the hash in about half of the cases. */
+START_TEST(test_hash_avalanche)
+{
+    static uint32_t turned[64];
+    uint64_t state = 1;
+    uint32_t n = 0;
+
+    for (int round = 0; round < 2000; round++) {
+        uint64_t name[4] = {next_random(&state), next_random(&state), next_random(&state),
+                            next_random(&state)};
+        size_t len = 1 + next_random(&state) % sizeof(name), bit = next_random(&state) % (8 * len);
+        uint64_t difference = hash_bytes(&fixed_key, name, len);
+
+        ((uint8_t *)name)[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        difference ^= hash_bytes(&fixed_key, name, len);
+        for (int i = 0; i < 64; i++)
+            turned[i] += (uint32_t)(difference >> i & 1);
+        n++;
+    }
+    for (int i = 0; i < 64; i++)
+        ck_assert_msg(turned[i] > n * 45 / 100 && turned[i] < n * 55 / 100, "bit %d: %u of %u", i,
+                      turned[i], n);
+}
+END_TEST
+
+static int
+compare(const void *a, const void *b)
+{
+    uint64_t one = *(const uint64_t *)a, other = *(const uint64_t *)b;
+
+    return one < other ? -1 : one > other;
+}
+
+/* Names as an unkeyed h * 31 + c would have them all fall together, and names that differ in a
+ * counter only: their hashes are all different, and as spread as chance would have it. */
+START_TEST(test_hash_of_hostile_names)
+{
+    enum { N = 1 << 16, BUCKETS = 256 };
+    static uint64_t hashes[2 * N];
+    static uint32_t filled[BUCKETS];
+    char name[64];
+
+    for (uint32_t i = 0; i < N; i++) {
+        for (int block = 0; block < 16; block++)
+            memcpy(name + 2 * block, (i >> block & 1) != 0 ? "Aa" : "BB", 2);
+        hashes[i] = hash_bytes(&fixed_key, name, 32);
+        hashes[N + i] =
+            hash_bytes(&fixed_key, name, (size_t)snprintf(name, sizeof(name), "app.user.%u", i));
+    }
+    for (uint32_t i = 0; i < 2 * N; i++)
+        filled[hashes[i] % BUCKETS]++;
+    for (int i = 0; i < BUCKETS; i++)
+        ck_assert(filled[i] > 400 && filled[i] < 630); /* 512, give or take five deviations */
+    qsort(hashes, 2 * N, sizeof(hashes[0]), compare);
+    for (uint32_t i = 1; i < 2 * N; i++)
+        ck_assert_uint_ne(hashes[i - 1], hashes[i]);
 }
 END_TEST
 
@@ -203,8 +222,10 @@ main(void)
     tcase_add_test(tcase, test_crc32c_of_every_length_and_alignment);
     tcase_add_test(tcase, test_crc32c_of_every_byte_at_every_place);
     tcase_add_test(tcase, test_crc32c_continued);
-    tcase_add_test(tcase, test_siphash_known_answers);
-    tcase_add_test(tcase, test_siphash_of_every_length_and_alignment);
+    tcase_add_test(tcase, test_hash_depends_on_every_byte);
+    tcase_add_test(tcase, test_hash_depends_on_length);
+    tcase_add_test(tcase, test_hash_avalanche);
+    tcase_add_test(tcase, test_hash_of_hostile_names);
     tcase_add_test(tcase, test_keys_differ);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);

@@ -10,7 +10,8 @@
 static const char ALL_KINDS[] = "PCT={99.9,50}\nFLUSH_INTERVAL=1m\nEXPIRE=1500ms\nMEMORY_LIMIT=3M\n"
                                 "LISTEN_ADDRESS=\nGLOBAL_PREFIX='a$b`c\"'\nGLOBAL_SUFFIX=\"it's\"\n"
                                 "SELF_STATS=0\nGRAPHITE_HOST=\"[::1]:77\"\nTRANSPORT=none\n"
-                                "PIDFILE=\"/run/a b.pid\"\nCOUNTERS_PREFIX=c.\n";
+                                "PIDFILE=\"/run/a b.pid\"\nCOUNTERS_PREFIX=c.\nEXPIRE_SETS=3\n"
+                                "DROP=\"*.debug,a?\"\nALLOW={a,b}\nIDLE_GAUGES=omit\nTHREADS=2\n";
 
 static void
 assert_entry(const struct loaded *loaded, const char *key, const char *value,
@@ -249,6 +250,15 @@ print(const struct config *config)
     return text;
 }
 
+/* The worker's lists are the configuration's own copies. */
+static void
+assert_own_lists(const struct config *config)
+{
+    ck_assert_ptr_eq(config->worker.filter.drop, config->lists[0]);
+    ck_assert_ptr_eq(config->worker.filter.allow, config->lists[1]);
+    ck_assert_uint_eq(config->n_lists, CONFIG_LISTS_MAX);
+}
+
 START_TEST(test_what_is_printed_means_the_same)
 {
     static const char *const texts[] = {"", ALL_KINDS};
@@ -265,9 +275,14 @@ START_TEST(test_what_is_printed_means_the_same)
         ck_assert_uint_eq(first.config.n_entries, second.config.n_entries);
         for (size_t k = 0; k < first.config.n_entries; k++) {
             ck_assert_str_eq(first.config.entries[k].key, second.config.entries[k].key);
-            ck_assert_str_eq(first.config.entries[k].value, second.config.entries[k].value);
+            ck_assert_str_eq(config_entry_text(&first.config.entries[k]),
+                             config_entry_text(&second.config.entries[k]));
         }
         ck_assert_mem_eq(&first.config.master, &second.config.master, sizeof(first.config.master));
+        assert_own_lists(&first.config);
+        assert_own_lists(&second.config);
+        memset(&first.config.worker.filter, 0, sizeof(first.config.worker.filter));
+        memset(&second.config.worker.filter, 0, sizeof(second.config.worker.filter));
         ck_assert_mem_eq(&first.config.worker, &second.config.worker, sizeof(first.config.worker));
         ck_assert_str_eq(first.config.destination, second.config.destination);
         free(text);

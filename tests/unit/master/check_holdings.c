@@ -47,7 +47,7 @@ START_TEST(test_who_keeps_what)
     struct holdings holdings = {.fds = {.n = 0}};
     const struct resolve *resolver = &holdings.resolve;
 
-    holdings_open(&holdings, &opts);
+    holdings_open(&holdings, &opts, 1);
     ck_assert_uint_eq(holdings.listeners.n, 1);
     ck_assert_uint_eq(holdings.fds.n, 7);
     ck_assert_uint_eq(keepers_of(&holdings, holdings.listeners.sockets[0]), KEPT_BY_WORKER);
@@ -69,7 +69,7 @@ START_TEST(test_frame_pipe)
     struct holdings holdings = {.fds = {.n = 0}};
     char in[4096];
 
-    holdings_open(&holdings, &opts);
+    holdings_open(&holdings, &opts, 1);
     ck_assert_int_ge(fcntl(holdings.pipe_write, F_GETPIPE_SZ), 65536);
     /* Two writes are two packets. */
     ck_assert_int_eq(write(holdings.pipe_write, "one", 3), 3);
@@ -93,7 +93,7 @@ START_TEST(test_no_socket_no_start)
         struct holdings holdings = {.fds = {.n = 0}};
 
         close(STDERR_FILENO);
-        holdings_open(&holdings, &opts);
+        holdings_open(&holdings, &opts, 1);
         _exit(0);
     }
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);

@@ -14,7 +14,7 @@ static const struct {
     {"LISTEN", NULL},
     {"UNIX_SOCKET_MODE", NULL},
     {"RECEIVE_BUFFER", "16M"},
-    {"THREADS", NULL},
+    {"THREADS", "1"},
     {"ALLOW_FROM", NULL},
     {"TCP_MAX_CONNECTIONS", NULL},
     {"TCP_IDLE_TIMEOUT", NULL},
@@ -29,16 +29,16 @@ static const struct {
     {"TIMER_STATS", NULL},
     {"TIMER_WEIGHTS", NULL},
     {"HISTOGRAM", NULL},
-    {"IDLE_COUNTERS", NULL},
-    {"IDLE_TIMERS", NULL},
-    {"IDLE_SETS", NULL},
-    {"IDLE_GAUGES", NULL},
-    {"GAUGES_MAX_TTL", NULL},
+    {"IDLE_COUNTERS", "omit"},
+    {"IDLE_TIMERS", "omit"},
+    {"IDLE_SETS", "omit"},
+    {"IDLE_GAUGES", "last"},
+    {"GAUGES_MAX_TTL", "1"},
     {"EXPIRE", "0"},
-    {"EXPIRE_GAUGES", NULL},
-    {"EXPIRE_COUNTERS", NULL},
-    {"EXPIRE_TIMERS", NULL},
-    {"EXPIRE_SETS", NULL},
+    {"EXPIRE_GAUGES", "0"},
+    {"EXPIRE_COUNTERS", "0"},
+    {"EXPIRE_TIMERS", "0"},
+    {"EXPIRE_SETS", "0"},
     {"COUNTERS_PREFIX", "stats"},
     {"TIMERS_PREFIX", "stats.timers"},
     {"GAUGES_PREFIX", "stats"},
@@ -50,14 +50,14 @@ static const struct {
     {"SELF_STATS", "yes"},
     {"TAGS", NULL},
     {"SANITIZE", NULL},
-    {"DROP", NULL},
-    {"ALLOW", NULL},
+    {"DROP", ""},
+    {"ALLOW", ""},
     {"MEMORY_LIMIT", "512M"},
     {"MAX_METRICS", "1000000"},
     {"MAX_NAME", "512"},
     {"MAX_NODE", "240"},
-    {"TIMER_MAX_SAMPLES", NULL},
-    {"SET_EXACT_MAX", NULL},
+    {"TIMER_MAX_SAMPLES", "100000"},
+    {"SET_EXACT_MAX", "1024"},
     {"TRANSPORT", "graphite"},
     {"GRAPHITE_HOST", "localhost"},
     {"GRAPHITE_PORT", "2003"},
@@ -118,7 +118,8 @@ START_TEST(test_documented_defaults)
     ck_assert_int_eq(loaded.result, 0);
     for (size_t i = 0; i < N_DOCUMENTED; i++) {
         if (documented[i].text != NULL)
-            ck_assert_str_eq(load_entry(&loaded, documented[i].name)->value, documented[i].text);
+            ck_assert_str_eq(config_entry_text(load_entry(&loaded, documented[i].name)),
+                             documented[i].text);
     }
     load_release(&loaded);
 }

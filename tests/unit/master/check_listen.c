@@ -91,7 +91,7 @@ START_TEST(test_one_address)
     struct listen listeners = {.n = 0};
     uint16_t port = free_port();
 
-    ck_assert_int_eq(listen_open(&listeners, "127.0.0.1", port, BUFFER_BYTES, error), 0);
+    ck_assert_int_eq(listen_open(&listeners, "127.0.0.1", port, BUFFER_BYTES, 1, error), 0);
     ck_assert_uint_eq(listeners.n, 1);
     ck_assert(fcntl(listeners.sockets[0], F_GETFL) & O_NONBLOCK);
     ck_assert(fcntl(listeners.sockets[0], F_GETFD) & FD_CLOEXEC);
@@ -109,7 +109,7 @@ START_TEST(test_every_address)
     uint16_t port = free_port();
     int n_v4 = 0;
 
-    ck_assert_int_eq(listen_open(&listeners, "", port, BUFFER_BYTES, error), 0);
+    ck_assert_int_eq(listen_open(&listeners, "", port, BUFFER_BYTES, 1, error), 0);
     ck_assert_uint_eq(listeners.n, has_ipv6() ? 2 : 1);
     for (size_t i = 0; i < listeners.n; i++) {
         int v6_only = 0;
@@ -136,7 +136,7 @@ START_TEST(test_buffer_is_asked_for)
     int granted = 0;
     socklen_t len = sizeof(granted);
 
-    ck_assert_int_eq(listen_open(&listeners, "127.0.0.1", free_port(), BUFFER_BYTES, error), 0);
+    ck_assert_int_eq(listen_open(&listeners, "127.0.0.1", free_port(), BUFFER_BYTES, 1, error), 0);
     ck_assert_int_eq(getsockopt(listeners.sockets[0], SOL_SOCKET, SO_RCVBUF, &granted, &len), 0);
     ck_assert_int_ge(granted, BUFFER_BYTES);
     listen_close(&listeners);
@@ -167,7 +167,7 @@ START_TEST(test_log)
     char error[LISTEN_ERROR_MAX] = "", said[2048];
     struct listen listeners = {.n = 0};
 
-    ck_assert_int_eq(listen_open(&listeners, "127.0.0.1", free_port(), BUFFER_BYTES, error), 0);
+    ck_assert_int_eq(listen_open(&listeners, "127.0.0.1", free_port(), BUFFER_BYTES, 1, error), 0);
     log_into(&listeners, BUFFER_BYTES, said, sizeof(said));
     ck_assert_ptr_nonnull(strstr(said, "udp 127.0.0.1:"));
     ck_assert_ptr_null(strstr(said, "WARNING"));
@@ -187,7 +187,7 @@ assert_fails(const char *host, uint16_t port, const char *what, const char *advi
     char error[LISTEN_ERROR_MAX] = "";
     struct listen listeners = {.n = 0};
 
-    ck_assert_int_eq(listen_open(&listeners, host, port, BUFFER_BYTES, error), -1);
+    ck_assert_int_eq(listen_open(&listeners, host, port, BUFFER_BYTES, 1, error), -1);
     ck_assert_uint_eq(listeners.n, 0);
     ck_assert_msg(strstr(error, what) != NULL, "\"%s\" lacks \"%s\"", error, what);
     ck_assert_msg(strstr(error, advice) != NULL, "\"%s\" lacks \"%s\"", error, advice);
@@ -238,7 +238,7 @@ START_TEST(test_no_right_to_the_port)
     /* In a process of its own, as Check runs each test. Where every port is free to all, there is
      * nothing to see. */
     ck_assert_int_eq(geteuid() == 0 ? setuid(65534) : 0, 0);
-    if (listen_open(&listeners, "127.0.0.1", 81, BUFFER_BYTES, error) == 0) {
+    if (listen_open(&listeners, "127.0.0.1", 81, BUFFER_BYTES, 1, error) == 0) {
         listen_close(&listeners);
         return;
     }

@@ -96,10 +96,10 @@ START_TEST(test_errors)
     static const struct {
         const char *text, *error;
     } rows[] = {
-        {"# c\nTHREADS=1\n", ":2: THREADS is not built yet in this version; remove it"},
+        {"# c\nRELAY=a\n", ":2: RELAY is not built yet in this version; remove it"},
         {"MAX_NAME={5}\n", ":1: MAX_NAME: expected one value, got a list"},
         {"LOG={}\n", ":1: LOG: expected one value, got a list"},
-        {"A=1\nPCT=90 # c\nTHREADS=1\n",
+        {"A=1\nPCT=90 # c\nRELAY=a\n",
          ":2: expected nothing behind the value; a comment stands on a line of its own"},
     };
 

@@ -131,6 +131,17 @@ START_TEST(test_the_rest_takes_a_restart)
 }
 END_TEST
 
+START_TEST(test_a_list_of_names_takes_a_restart)
+{
+    write_file("GRAPHITE_HOST=one.example\nLOG_LEVEL=info\nFLUSH_INTERVAL=1000\nDROP=\"a*\"\n");
+    for (int i = 0; i < 2; i++) {
+        ck_assert(!reload_said());
+        ck_assert_ptr_nonnull(strstr(said, "DROP changed: takes effect after a restart"));
+        ck_assert_str_eq(config->worker.filter.drop, "");
+    }
+}
+END_TEST
+
 static const char *const bad[] = {
     "GRAPHITE_HOST=two.example\nFLUSH_INTERVAL=soon\n",
     "GRAPHITE_HOST=two.example\nGRAPHITE_PORT=99999\n",
@@ -181,6 +192,7 @@ main(void)
     tcase_add_test(tcase, test_destination);
     tcase_add_test(tcase, test_log_level);
     tcase_add_test(tcase, test_the_rest_takes_a_restart);
+    tcase_add_test(tcase, test_a_list_of_names_takes_a_restart);
     tcase_add_loop_test(tcase, test_bad_file_changes_nothing, 0, sizeof(bad) / sizeof(bad[0]));
     tcase_add_test(tcase, test_no_file_changes_nothing);
     tcase_add_test(tcase, test_warnings_line_by_line);

@@ -101,10 +101,10 @@ assert_readers_agree(const char *text, size_t n_expected)
 
         ck_assert_int_eq(read_as_sh(loaded.path, entry->key, value), is_set);
         if (is_set)
-            ck_assert_str_eq(value, entry->value);
+            ck_assert_str_eq(value, config_entry_text(entry));
         ck_assert_int_eq(read_as_environment_file(text, entry->key, value), is_set);
         if (is_set)
-            ck_assert_str_eq(value, entry->value);
+            ck_assert_str_eq(value, config_entry_text(entry));
         n += is_set;
     }
     ck_assert_uint_eq(n, n_expected);
@@ -164,7 +164,8 @@ START_TEST(test_shows_the_defaults)
     ck_assert_int_eq(shown.result, 0);
     ck_assert_int_eq(defaults.result, 0);
     for (size_t i = 0; i < shown.config.n_entries; i++)
-        ck_assert_str_eq(shown.config.entries[i].value, defaults.config.entries[i].value);
+        ck_assert_str_eq(config_entry_text(&shown.config.entries[i]),
+                         config_entry_text(&defaults.config.entries[i]));
     load_release(&shown);
     load_release(&defaults);
     free(text);

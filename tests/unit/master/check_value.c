@@ -21,6 +21,7 @@ static const struct value_rule rules[VALUE_KIND_COUNT] = {
     [VALUE_SWITCH] = {VALUE_SWITCH, 0, 0, NULL, NULL},
     [VALUE_CHOICE] = {VALUE_CHOICE, 0, 0, names, unbuilt},
     [VALUE_NUMBERS] = {VALUE_NUMBERS, 0, 0, NULL, NULL},
+    [VALUE_WORDS] = {VALUE_WORDS, 0, 0, NULL, NULL},
 };
 
 START_TEST(test_must_take)
@@ -221,7 +222,62 @@ START_TEST(test_lists)
 {
     for (int kind = 0; kind < VALUE_KIND_COUNT; kind++)
         ck_assert_int_eq(value_is_list((enum value_kind)kind),
-                         kind == VALUE_NUMBERS || kind == VALUE_HOSTS);
+                         kind == VALUE_NUMBERS || kind == VALUE_HOSTS || kind == VALUE_WORDS);
+}
+END_TEST
+
+START_TEST(test_words)
+{
+    static const struct {
+        const char *text;
+        int result;
+    } rows[] = {
+        {"", 0},      {"a", 0},         {"*.a?,b;c=d", 0}, {"a,a", 0},   {"'", 0},
+        {"$`\"", 0},  {",", -1},        {"a,", -1},        {",a", -1},   {"a,,b", -1},
+        {"a b", -1},  {"a, b", -1},     {"{a,b}", -1},     {"a\\", -1},  {"a\tb", -1},
+        {"\x7f", -1}, {"\xc3\xbc", -1}, {"'\"", -1},       {"',\"", -1},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct value value;
+        struct buf why;
+
+        buf_init(&why, 1024);
+        ck_assert_msg(value_read(&rules[VALUE_WORDS], rows[i].text, &value, &why) == rows[i].result,
+                      "%s", rows[i].text);
+        if (rows[i].result == 0)
+            ck_assert_ptr_eq(value.list, rows[i].text);
+        else
+            ck_assert_ptr_nonnull(memmem(why.data, why.len, "at most 256 words", 17));
+        buf_release(&why);
+    }
+}
+END_TEST
+
+START_TEST(test_limits_of_words)
+{
+    static const struct {
+        size_t n, len;
+        int result;
+    } rows[] = {{256, 256, 0}, {257, 1, -1}, {1, 257, -1}};
+
+    ck_assert_uint_eq(value_text_size(VALUE_WORDS), 256 * 257);
+    ck_assert_uint_eq(value_text_size(VALUE_TEXT), VALUE_TEXT_MAX);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        size_t size = rows[i].n * (rows[i].len + 1);
+        char *text = malloc(size);
+        struct value value;
+        struct buf why;
+
+        ck_assert_ptr_nonnull(text);
+        memset(text, 'x', size);
+        for (size_t k = 1; k <= rows[i].n; k++)
+            text[k * (rows[i].len + 1) - 1] = k == rows[i].n ? '\0' : ',';
+        buf_init(&why, 1024);
+        ck_assert_int_eq(value_read(&rules[VALUE_WORDS], text, &value, &why), rows[i].result);
+        buf_release(&why);
+        free(text);
+    }
 }
 END_TEST
 
@@ -230,7 +286,7 @@ main(void)
 {
     const TTest *const tests[] = {
         test_must_take, test_must_refuse, test_numbers, test_a_long_value_is_cut_in_the_message,
-        test_quote,     test_lists,
+        test_quote,     test_lists,       test_words,   test_limits_of_words,
     };
 
     return load_run("value", tests, sizeof(tests) / sizeof(tests[0]));

@@ -117,7 +117,7 @@ load_check_row(const struct load_row *row)
     load_text(&loaded, text, NULL);
     if (row->value != NULL) {
         ck_assert_msg(loaded.result == 0, "%s: %s", text, load_error(&loaded));
-        ck_assert_str_eq(load_entry(&loaded, row->key)->value, row->value);
+        ck_assert_str_eq(config_entry_text(load_entry(&loaded, row->key)), row->value);
     } else {
         ck_assert_msg(loaded.result == -1, "%s is not refused", text);
         snprintf(expected, sizeof(expected), ":2: %s: ", row->key);

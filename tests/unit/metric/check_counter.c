@@ -130,6 +130,47 @@ START_TEST(test_rate_beyond_the_largest_number)
 }
 END_TEST
 
+START_TEST(test_merge)
+{
+    struct counter whole = {0}, parts[4] = {0};
+
+    for (int i = 0; i < 1000000; i++)
+        (void)add(&parts[i % 4], 0.1, 1);
+    for (size_t i = 0; i < 4; i++)
+        counter_merge(&whole, &parts[i]);
+    ck_assert_double_eq_tol(point_of(&whole, false, 10), 1e5, 1e-9);
+    ck_assert_double_eq_tol(point_of(&parts[0], false, 10), 25000, 1e-9);
+}
+END_TEST
+
+/* What a part had left of its small samples beside a large one is not lost either. */
+START_TEST(test_merge_takes_the_carry)
+{
+    struct counter whole = {0}, part = {0}, rest = {0};
+
+    ck_assert_int_eq(add(&part, 1e17, 1), 0);
+    ck_assert_int_eq(add(&part, 1, 1), 0);
+    ck_assert_int_eq(add(&rest, -1e17, 1), 0);
+    counter_merge(&whole, &part);
+    counter_merge(&whole, &rest);
+    ck_assert_double_eq(point_of(&whole, false, 10), 1);
+}
+END_TEST
+
+START_TEST(test_merge_of_what_would_not_be_finite)
+{
+    struct counter whole = {0}, part = {0}, minus = {0};
+
+    ck_assert_int_eq(add(&part, DBL_MAX, 1), 0);
+    ck_assert_int_eq(add(&minus, -5, 1), 0);
+    counter_merge(&whole, &part);
+    counter_merge(&whole, &part);
+    ck_assert_double_eq(point_of(&whole, false, 10), DBL_MAX);
+    counter_merge(&whole, &minus);
+    ck_assert(isfinite(point_of(&whole, false, 10)));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -146,6 +187,9 @@ main(void)
     tcase_add_test(tcase, test_overflow_is_refused);
     tcase_add_test(tcase, test_overflow_in_small_steps_is_refused);
     tcase_add_test(tcase, test_rate_beyond_the_largest_number);
+    tcase_add_test(tcase, test_merge);
+    tcase_add_test(tcase, test_merge_takes_the_carry);
+    tcase_add_test(tcase, test_merge_of_what_would_not_be_finite);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -17,7 +17,8 @@ START_TEST(test_last_value)
         struct sample sample = {METRIC_GAUGE, .value = rows[i].value, .rate = rows[i].rate};
         struct record record = {.source = METRIC_GAUGE};
 
-        gauge_set(&gauge, &sample);
+        gauge_set(&gauge, &sample, 1000 + i);
+        ck_assert_uint_eq(gauge.set_ms, 1000 + i);
         gauge_points(&gauge, &record);
         ck_assert_uint_eq(record.n_points, 1);
         ck_assert_uint_eq(record.points[0].statistic, STATISTIC_VALUE);

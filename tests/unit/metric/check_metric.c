@@ -16,6 +16,9 @@ static const size_t state_sizes[METRIC_TYPE_COUNT] = {
     [METRIC_SET] = sizeof(struct set),
 };
 
+/* A gauge has its last value behind the two generations. */
+static const size_t n_states[METRIC_TYPE_COUNT] = {2, 3, 2, 2};
+
 /* On a heap block of just its size; the caller frees it. */
 static struct metric *
 metric_of(enum metric_type type, const char *name, size_t name_len)
@@ -51,7 +54,9 @@ START_TEST(test_new_metric)
             ck_assert_uint_eq(metric->type, type);
             ck_assert_uint_eq(metric->name_len, len);
             ck_assert_int_eq(memcmp(metric_name(metric), name, len), 0);
-            ck_assert(is_filled(metric_state(metric, 0), 2 * state_sizes[type], 0));
+            ck_assert(is_filled(metric_state(metric, 0), n_states[type] * state_sizes[type], 0));
+            ck_assert(!metric->filtered);
+            ck_assert_uint_eq(metric->round, 0);
             ck_assert(!metric->touched[0] && !metric->touched[1] && !metric->gauge_known);
             ck_assert_uint_eq(metric->next, 0);
             ck_assert_uint_eq(metric->n_idle, 0);
@@ -82,9 +87,22 @@ START_TEST(test_states_stand_apart)
 }
 END_TEST
 
-/* Puts three samples into a generation. */
+START_TEST(test_last_value_of_a_gauge)
+{
+    struct metric *metric = metric_of(METRIC_GAUGE, "name", 4);
+
+    metric_last(metric)->value = 7;
+    ck_assert(is_filled(metric_state(metric, 0), 2 * sizeof(struct gauge), 0));
+    memset(metric_state(metric, 0), 0x33, 2 * sizeof(struct gauge));
+    ck_assert_double_eq(metric_last(metric)->value, 7);
+    ck_assert_int_eq(memcmp(metric_name(metric), "name", 4), 0);
+    free(metric);
+}
+END_TEST
+
+/* Puts three samples into a generation; more than max of them are not kept exactly. */
 static void
-fill(struct metric *metric, unsigned generation, struct arena *arena)
+fill(struct metric *metric, unsigned generation, struct arena *arena, uint32_t max)
 {
     void *state = metric_state(metric, generation);
 
@@ -93,9 +111,9 @@ fill(struct metric *metric, unsigned generation, struct arena *arena)
 
         switch (metric->type) {
         case METRIC_COUNTER: ck_assert_int_eq(counter_add(state, &sample), 0); break;
-        case METRIC_GAUGE: gauge_set(state, &sample); break;
-        case METRIC_TIMER: ck_assert_int_eq(timer_add(state, arena, &sample), 0); break;
-        default: ck_assert_int_eq(set_add(state, arena, i), 0); break;
+        case METRIC_GAUGE: gauge_set(state, &sample, 1000 + i); break;
+        case METRIC_TIMER: ck_assert_int_eq(timer_add(state, arena, &sample, max), 0); break;
+        default: ck_assert_int_eq(set_add(state, arena, i, max), 0); break;
         }
     }
     metric->touched[generation] = true;
@@ -106,21 +124,26 @@ START_TEST(test_reset_of_one_generation)
     for (unsigned type = 0; type < METRIC_TYPE_COUNT; type++) {
         struct metric *metric = metric_of((enum metric_type)type, "name", 4);
         uint8_t before[sizeof(struct timer)];
+        uint32_t max = _i == 0 ? 100 : 2;
+        struct arena_pile pile = {0};
         struct arena arena;
         size_t used;
 
-        ck_assert_int_eq(arena_init(&arena, 1 << 16), 0);
-        fill(metric, 0, &arena);
+        ck_assert_int_eq(arena_init(&arena, 1 << 18), 0);
+        fill(metric, 0, &arena, max);
         used = arena.used;
-        fill(metric, 1, &arena);
+        fill(metric, 1, &arena, max);
         memcpy(before, metric_state(metric, 0), state_sizes[type]);
-        metric_reset(metric, 1, &arena);
+        metric_reset(metric, 1, &arena, &pile);
+        ck_assert_uint_eq(arena.used, used + pile.size);
+        arena_take_back(&arena, &pile);
         ck_assert_uint_eq(arena.used, used);
         ck_assert(is_filled(metric_state(metric, 1), state_sizes[type], 0));
         ck_assert_int_eq(memcmp(metric_state(metric, 0), before, state_sizes[type]), 0);
         ck_assert(metric->touched[0] && !metric->touched[1]);
-        metric_reset(metric, 0, &arena);
-        metric_reset(metric, 0, &arena);
+        metric_reset(metric, 0, &arena, &pile);
+        metric_reset(metric, 0, &arena, &pile);
+        arena_take_back(&arena, &pile);
         ck_assert_uint_eq(arena.used, 0);
         arena_release(&arena);
         free(metric);
@@ -138,7 +161,8 @@ main(void)
 
     tcase_add_test(tcase, test_new_metric);
     tcase_add_test(tcase, test_states_stand_apart);
-    tcase_add_test(tcase, test_reset_of_one_generation);
+    tcase_add_test(tcase, test_last_value_of_a_gauge);
+    tcase_add_loop_test(tcase, test_reset_of_one_generation, 0, 2);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

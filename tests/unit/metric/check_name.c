@@ -51,16 +51,42 @@ static const struct {
 
 static const char *const nothing_left[] = {"", "!", ";=:", "\xff\xfe", "\x01\x7f", "\xc3\xbc"};
 
-/* From a heap block of just its size. */
+static bool
+is_kept(const char *raw, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (raw[i] == '\0' || strchr(KEPT, raw[i]) == NULL)
+            return false;
+    }
+    return true;
+}
+
+/* From a heap block of just its size. A name that is clean already must be that block. */
 static enum parse_error
 clean(const char *raw, size_t len, const struct name_limits *limits, char *out, size_t *out_len)
 {
-    char *block = malloc(len > 0 ? len : 1);
+    char *block = malloc(len > 0 ? len : 1), *scratch = malloc(NAME_LEN_MAX);
+    const char *text = len > 0 ? block : block + 1;
+    struct name name = {0};
     enum parse_error error;
 
     ck_assert_ptr_nonnull(block);
+    ck_assert_ptr_nonnull(scratch);
     memcpy(block, raw, len);
-    error = name_clean(len > 0 ? block : block + 1, len, limits, out, out_len);
+    error = name_clean(text, len, limits, scratch, &name);
+    if (memcmp(text, raw, len) != 0)
+        ck_abort_msg("%.*s was written to", (int)len, raw);
+    if (error == PARSE_OK) {
+        const char *where = is_kept(raw, len) ? text : scratch;
+
+        if (name.text != where)
+            ck_abort_msg("%.*s stands in the wrong place", (int)len, raw);
+        memcpy(out, name.text, name.len);
+        *out_len = name.len;
+    } else if (name.text != NULL || name.len != 0) {
+        ck_abort_msg("%.*s left a name", (int)len, raw);
+    }
+    free(scratch);
     free(block);
     return error;
 }

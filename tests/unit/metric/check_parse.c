@@ -312,6 +312,181 @@ START_TEST(test_error_names)
 }
 END_TEST
 
+/* splitmix64. */
+static uint64_t
+draw(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+static bool
+is_same(const struct sample *a, const struct sample *b)
+{
+    return a->type == b->type && a->name == b->name && a->name_len == b->name_len &&
+           memcmp(&a->value, &b->value, sizeof(a->value)) == 0 && !(fabs(a->rate - b->rate) > 0) &&
+           a->member == b->member && a->member_len == b->member_len;
+}
+
+/* What parse_common takes it takes as parse_line would. Returns whether it did. text is a heap
+ * block of just its size. */
+static bool
+check_common(const char *text, size_t len)
+{
+    struct sample common, whole, before;
+    enum parse_error error;
+
+    memset(&common, 0xa5, sizeof(common));
+    memcpy(&before, &common, sizeof(before));
+    if (!parse_common(text, len, &common)) {
+        if (memcmp(&common, &before, sizeof(common)) != 0)
+            ck_abort_msg("%.*s left something", (int)len, text);
+        return false;
+    }
+    error = parse_line(text, len, &whole);
+    if (error != PARSE_OK || !is_same(&common, &whole))
+        ck_abort_msg("%.*s: %s, %.17g and %.17g", (int)len, text, parse_error_name(error),
+                     common.value, whole.value);
+    return true;
+}
+
+static bool
+check_common_exactly(const char *bytes, size_t len)
+{
+    char *block;
+    const char *text = exactly(bytes, len, &block);
+    bool is_taken = check_common(text, len);
+
+    free(block);
+    return is_taken;
+}
+
+static const struct {
+    const char *text;
+    bool is_taken;
+} common_rows[] = {
+    {"a:1|c", true},
+    {"a:-3|g", true},
+    {"a:-.5|g", true},
+    {"a:5.|g", true},
+    {"a:.5|g", true},
+    {"a:123456789012345|g", true},
+    {"a:1234567.89012345|g", true},
+    {"a:0.00000000000001|c", true},
+    {"a:-123456789012345|c", true},
+    {"a:000000000000001|c", true},
+    {"a:-0|g", true},
+    {"a:1234567890123456|g", false},
+    {"a:12345678901234567|g", false},
+    {"a:.|g", false},
+    {"a:-|g", false},
+    {"a:|g", false},
+    {"a:+1|g", false},
+    {"a:1e3|g", false},
+    {"a:1.2.3|g", false},
+    {"a: 1|g", false},
+    {"a:1 |g", false},
+    {"a:1|g\r", false},
+    {"a:1|g ", false},
+    {"a:1|s", false},
+    {"a:1|m", false},
+    {"a:1|mx", false},
+    {"a:1|mss", false},
+    {"a:1|c|@0.5", false},
+    {"a:1|", false},
+    {"a:1", false},
+    {"a:", false},
+    {"a", false},
+    {":1|c", false},
+    {"a b:1|c", true},
+    {"a/b:1|c", true},
+    {"", false},
+};
+
+START_TEST(test_common_lines)
+{
+    for (size_t i = 0; i < sizeof(common_rows) / sizeof(common_rows[0]); i++) {
+        const char *text = common_rows[i].text;
+        size_t len = strlen(text);
+
+        ck_assert_msg(check_common_exactly(text, len) == common_rows[i].is_taken, "%s", text);
+        for (size_t n = 0; n <= len; n++) {
+            check_common_exactly(text, n);
+            check_common_exactly(text + n, len - n);
+        }
+    }
+}
+END_TEST
+
+/* Lines of the common form, with numbers of every length. */
+static size_t
+common_line(uint64_t *state, char *out)
+{
+    static const char *const types[] = {"c", "g", "ms", "s", "c", "ms", "g", "ms\r"};
+    uint64_t shape = draw(state);
+    size_t n_digits = 1 + shape % 17, point = shape >> 8 & 31, len = 0;
+    const char *type = types[shape >> 16 & 7];
+
+    for (size_t n = 1 + (shape >> 24 & 3); n > 0; n--)
+        out[len++] = "aZ09._-b"[draw(state) & 7];
+    out[len++] = ':';
+    if ((shape >> 32 & 3) == 0)
+        out[len++] = '-';
+    for (size_t i = 0; i < n_digits; i++) {
+        if (i == point)
+            out[len++] = '.';
+        out[len++] = (char)('0' + draw(state) % 10);
+    }
+    out[len++] = '|';
+    memcpy(out + len, type, strlen(type));
+    return len + strlen(type);
+}
+
+START_TEST(test_common_like_parse_line)
+{
+    static const char bytes[] = ":|.\r@-+0159acgms e\0\xff";
+    uint64_t state = UINT64_C(20240307);
+    int n_taken = 0, n_whole = 0;
+    char *block = malloc(64);
+
+    ck_assert_ptr_nonnull(block);
+    for (int i = 0; i < 1000000; i++) {
+        char line[64];
+        size_t len = common_line(&state, line);
+        uint64_t dice = draw(&state);
+
+        for (uint64_t n = dice % 4; n > 1; n--)
+            line[draw(&state) % len] = bytes[draw(&state) % sizeof(bytes)];
+        if (dice % 16 == 5)
+            len = draw(&state) % (len + 1);
+        memcpy(block + 64 - len, line, len); /* it ends where the block does */
+        n_taken += check_common(block + 64 - len, len);
+        n_whole += dice % 4 < 2;
+    }
+    free(block);
+    ck_assert_int_gt(n_whole, 400000);
+    ck_assert_int_gt(n_taken, 300000);
+    ck_assert_int_lt(n_taken, 900000);
+}
+END_TEST
+
+START_TEST(test_common_prefixes)
+{
+    uint64_t state = UINT64_C(20240308);
+
+    for (int i = 0; i < 2000; i++) {
+        char line[64];
+        size_t len = common_line(&state, line);
+
+        for (size_t n = 0; n <= len; n++)
+            check_common_exactly(line, n);
+    }
+}
+END_TEST
+
 int
 main(void)
 {
@@ -320,12 +495,16 @@ main(void)
     SRunner *runner;
     int n_failed;
 
+    tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, test_must_parse, 0, (int)N_MUST_PARSE);
     tcase_add_loop_test(tcase, test_must_not_parse, 0, (int)N_MUST_NOT_PARSE);
     tcase_add_loop_test(tcase, test_every_prefix, 0, (int)N_MUST_PARSE);
     tcase_add_loop_test(tcase, test_every_byte_changed, 0, (int)N_MUST_PARSE);
     tcase_add_test(tcase, test_long_lines);
     tcase_add_test(tcase, test_error_names);
+    tcase_add_test(tcase, test_common_lines);
+    tcase_add_test(tcase, test_common_like_parse_line);
+    tcase_add_test(tcase, test_common_prefixes);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

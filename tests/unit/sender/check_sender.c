@@ -74,7 +74,7 @@ set_up(void)
     rig.opts.queue_memory = 1 << 20;
     rig.opts.connect_timeout_ms = 1000;
     rig.opts.send_timeout_ms = 2000;
-    outlet_init(&rig.outlet, rig.frames);
+    ck_assert_int_eq(outlet_init(&rig.outlet, rig.frames, 0), 0);
     rig.carbon = bind_carbon();
 }
 

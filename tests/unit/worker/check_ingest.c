@@ -25,7 +25,7 @@ open_udp(const char *host)
     struct net_address found[NET_ADDRESSES_MAX];
 
     ck_assert_int_eq(net_lookup(host, 0, SOCK_DGRAM, found), 1);
-    return net_udp_open(&found[0]);
+    return net_udp_open(&found[0], false);
 }
 
 static struct net_address

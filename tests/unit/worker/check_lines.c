@@ -20,15 +20,17 @@
 static struct rig {
     struct table table;
     struct selfstat stats;
+    struct culprit culprit;
     struct lines lines;
     struct net_address from;
     struct dialect dialect;
+    struct rules rules;
+    struct filter filter;
 } rig;
 
 static void
 set_up(uint32_t max_metrics)
 {
-    static const struct hash_key key = {1, 2};
     static const struct name_limits limits = {.name_max = 512, .node_max = 240};
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(4711)};
 
@@ -38,8 +40,17 @@ set_up(uint32_t max_metrics)
     memcpy(&rig.from.storage, &in, sizeof(in));
     dialect_init(&rig.dialect);
     rig.dialect.rates = false;
-    ck_assert_int_eq(table_init(&rig.table, 8 << 20, max_metrics, &key), 0);
-    lines_init(&rig.lines, &rig.table, &rig.stats, &limits);
+    struct table_opts opts = {
+        .memory_limit = 8 << 20,
+        .max_metrics = max_metrics,
+        .timer_max_samples = 1000,
+        .set_exact_max = 10000,
+        .filter = &rig.filter,
+        .key = {1, 2},
+    };
+
+    ck_assert_int_eq(table_init(&rig.table, &opts), 0);
+    lines_init(&rig.lines, &rig.table, &rig.stats, &rig.culprit, &limits);
 }
 
 static void
@@ -75,11 +86,9 @@ sum_of(const uint64_t *counts, size_t n)
 static void
 assert_accounted(void)
 {
-    ck_assert_uint_eq(rig.stats.lines, rig.stats.applied +
-                                           sum_of(rig.stats.bad, PARSE_ERROR_COUNT) +
-                                           sum_of(rig.stats.refused, TABLE_VERDICT_COUNT));
+    ck_assert_uint_eq(rig.stats.lines, sum_of(rig.stats.bad, PARSE_ERROR_COUNT) +
+                                           sum_of(rig.stats.verdicts, TABLE_VERDICT_COUNT));
     ck_assert_uint_eq(rig.stats.bad[PARSE_OK], 0);
-    ck_assert_uint_eq(rig.stats.refused[TABLE_APPLIED], 0);
 }
 
 /* Flushes the table into "name=first value;…", in order of the names' first sight. */
@@ -87,18 +96,21 @@ static void
 flush_text(char *out, size_t size)
 {
     static const struct interval interval = {.end_ms = NOW_MS, .span_ms = 10000};
+    struct table *tables[] = {&rig.table};
     struct flush flush;
     struct record record;
     size_t len = 0;
 
     out[0] = '\0';
+    ck_assert_int_eq(flush_init(&flush, tables, 1, &rig.dialect, &rig.rules), 0);
     ck_assert(table_close(&rig.table, &interval));
-    flush_begin(&flush, &rig.table, &rig.dialect, 0);
+    flush_begin(&flush);
     for (; flush_peek(&flush, &record); flush_advance(&flush)) {
         len += (size_t)snprintf(out + len, size - len, "%.*s=%g;", record.name_len, record.name,
                                 record.points[0].value);
         ck_assert_uint_lt(len, size);
     }
+    flush_release(&flush);
 }
 
 static void
@@ -139,7 +151,7 @@ START_TEST(test_what_is_a_line)
         set_up(100);
         apply(rows[i].text);
         ck_assert_msg(rig.stats.lines == rows[i].n_lines, "row %zu", i);
-        ck_assert_msg(rig.stats.applied == rows[i].n_applied, "row %zu", i);
+        ck_assert_msg(rig.stats.verdicts[TABLE_APPLIED] == rows[i].n_applied, "row %zu", i);
         ck_assert_uint_eq(rig.stats.packets, 1);
         ck_assert_uint_eq(rig.stats.bytes, strlen(rows[i].text));
         assert_accounted();
@@ -183,7 +195,7 @@ START_TEST(test_names_that_are_too_long)
         snprintf(line, sizeof(line), "%0*d:1|c\nb:2|c", rows[i].name_len, 7);
         set_up(100);
         apply(line);
-        ck_assert_uint_eq(rig.stats.applied, (uint64_t)rows[i].applied + 1);
+        ck_assert_uint_eq(rig.stats.verdicts[TABLE_APPLIED], (uint64_t)rows[i].applied + 1);
         ck_assert_uint_eq(rig.stats.bad[PARSE_TOO_LONG], (uint64_t)!rows[i].applied);
         assert_accounted();
         tear_down();
@@ -254,7 +266,7 @@ START_TEST(test_around_the_batch)
             len += (size_t)snprintf(text + len, sizeof(text) - len, "n:1|c\ns:%d|s\n", k);
         set_up(100);
         apply(text);
-        ck_assert_uint_eq(rig.stats.applied, 2 * (uint64_t)counts[i]);
+        ck_assert_uint_eq(rig.stats.verdicts[TABLE_APPLIED], 2 * (uint64_t)counts[i]);
         assert_accounted();
         snprintf(want, sizeof(want), "n=%d;s=%d;", counts[i], counts[i]);
         assert_table(want);
@@ -263,13 +275,70 @@ START_TEST(test_around_the_batch)
 }
 END_TEST
 
+/* A name that had to be cleaned borrows from the batch's scratch, which the batch may not outgrow.
+ */
+START_TEST(test_many_long_unclean_names)
+{
+    enum { N = 1000, LEN = 500 };
+    static char text[N * (LEN + 16)];
+    size_t len = 0;
+
+    for (int k = 0; k < N; k++) {
+        memset(text + len, 'x', LEN);
+        for (size_t dot = 100; dot < LEN; dot += 100)
+            text[len + dot] = k % 3 == 0 ? '.' : '/';
+        text[len + 200] = '.';
+        text[len + 400] = '.';
+        len += LEN;
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%d:1|c\n", k % 100);
+    }
+    set_up(1000);
+    apply(text);
+    ck_assert_uint_eq(rig.stats.verdicts[TABLE_APPLIED], N);
+    ck_assert_uint_eq(rig.table.n_metrics, 200); /* of every number with dots and with dashes */
+    assert_accounted();
+    tear_down();
+}
+END_TEST
+
+/* The common line and every other one, side by side, whatever comes first. */
+START_TEST(test_common_beside_others)
+{
+    set_up(100);
+    apply("a:1|c\na:1|c|@0.5\na: 4|c\r\na:-2.5|c\nb c:8|c\nb_c:1|c\ns:u|s\na:16|c\r\na:32|c\n");
+    ck_assert_uint_eq(rig.stats.lines, 9);
+    ck_assert_uint_eq(rig.stats.verdicts[TABLE_APPLIED], 9);
+    assert_accounted();
+    assert_table("a=52.5;b_c=9;s=1;");
+    tear_down();
+}
+END_TEST
+
+START_TEST(test_filtered)
+{
+    struct filter_opts lists = {.drop = "secret.*,b", .allow = NULL};
+    uint8_t storage[256];
+
+    set_up(100);
+    ck_assert_int_eq(filter_init(&rig.filter, &lists, storage, sizeof(storage)), 0);
+    for (int i = 0; i < 3; i++)
+        apply("secret.x:1|c\nsecret/x:1|c\na:1|c\nb:1|g\nbb:1|g\nsecret.:x|s\nb:1|c|@0.1\nb:x|c\n");
+    ck_assert_uint_eq(rig.stats.verdicts[TABLE_APPLIED], 9);
+    ck_assert_uint_eq(rig.stats.verdicts[TABLE_FILTERED], 12);
+    ck_assert_uint_eq(rig.stats.bad[PARSE_BAD_VALUE], 3);
+    assert_accounted();
+    assert_table("secret-x=3;a=3;bb=1;");
+    tear_down();
+}
+END_TEST
+
 START_TEST(test_refused)
 {
     set_up(2);
     apply("a:1|c\nb:1e308|c\nc:1|c\nb:1e308|c\na:1|c\nc:1|g\n");
-    ck_assert_uint_eq(rig.stats.applied, 3);
-    ck_assert_uint_eq(rig.stats.refused[TABLE_METRICS], 2);
-    ck_assert_uint_eq(rig.stats.refused[TABLE_OVERFLOW], 1);
+    ck_assert_uint_eq(rig.stats.verdicts[TABLE_APPLIED], 3);
+    ck_assert_uint_eq(rig.stats.verdicts[TABLE_METRICS], 2);
+    ck_assert_uint_eq(rig.stats.verdicts[TABLE_OVERFLOW], 1);
     assert_accounted();
     assert_table("a=2;b=1e+308;");
     tear_down();
@@ -325,8 +394,8 @@ START_TEST(test_random_bytes_are_accounted_for)
     ck_assert_uint_eq(rig.stats.packets, 4000);
     ck_assert_uint_eq(rig.stats.bytes, n_bytes);
     assert_accounted();
-    ck_assert_uint_gt(rig.stats.applied, 500);
-    ck_assert_uint_gt(rig.stats.refused[TABLE_METRICS], 100);
+    ck_assert_uint_gt(rig.stats.verdicts[TABLE_APPLIED], 500);
+    ck_assert_uint_gt(rig.stats.verdicts[TABLE_METRICS], 100);
     ck_assert_uint_gt(sum_of(rig.stats.bad, PARSE_ERROR_COUNT), 1000);
     tear_down();
 }
@@ -391,6 +460,9 @@ main(void)
     tcase_add_test(tcase, test_truncated);
     tcase_add_test(tcase, test_many_datagrams);
     tcase_add_test(tcase, test_around_the_batch);
+    tcase_add_test(tcase, test_many_long_unclean_names);
+    tcase_add_test(tcase, test_common_beside_others);
+    tcase_add_test(tcase, test_filtered);
     tcase_add_test(tcase, test_refused);
     tcase_add_test(tcase, test_random_bytes_are_accounted_for);
     tcase_add_test(tcase, test_bad_lines_are_shown_with_a_limit);

@@ -2,16 +2,17 @@
  * check_selfstat: the names under which the worker speaks of itself, and what it leaves unsaid.
  */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "worker/selfstat.h"
 
 static void
-fill(struct selfstat_list *list, const struct selfstat *stats, const struct table *table)
+fill(struct selfstat_list *list, const struct selfstat *stats)
 {
     selfstat_list_reset(list);
-    selfstat_list_fill(list, stats, table);
+    selfstat_list_fill(list, stats);
 }
 
 static const struct selfstat_item *
@@ -55,57 +56,65 @@ START_TEST(test_names_and_values)
         .packets = 1,
         .bytes = 2,
         .lines = 3,
-        .applied = 4,
         .bad = {[PARSE_NO_VALUE] = 5, [PARSE_BAD_RATE] = 6},
-        .refused = {[TABLE_METRICS] = 7, [TABLE_MEMORY] = 8},
+        .verdicts = {[TABLE_APPLIED] = 4,
+                     [TABLE_FILTERED] = 11,
+                     [TABLE_METRICS] = 7,
+                     [TABLE_MEMORY] = 8,
+                     [TABLE_OVERFLOW] = 12},
         .truncated = 9,
         .udp_drops = 10,
-        .overruns = 11,
-        .flush_ms = 12,
-        .n_restarts = 13,
+        .memory_used = 14,
     };
-    static const struct table table = {.arena = {.used = 14}, .n_metrics = {15, 16, 17, 18}};
     static const struct {
         const char *name;
         double value;
     } rows[] = {
-        {"packets_received", 1},
-        {"bytes_received", 2},
-        {"lines_received", 3},
-        {"bad_lines_seen", 11},
-        {"udp_drops", 10},
-        {"truncated", 9},
-        {"flush_ms", 12},
-        {"flush_overruns", 11},
-        {"memory_used", 14},
-        {"restarts.worker", 13},
-        {"metrics_active.counter", 15},
-        {"metrics_active.gauge", 16},
-        {"metrics_active.timer", 17},
-        {"metrics_active.set", 18},
-        {"bad.no_value", 5},
-        {"bad.bad_rate", 6},
-        {"refused.metrics", 7},
-        {"refused.memory", 8},
+        {"packets_received", 1},  {"bytes_received", 2},  {"lines_received", 3},
+        {"bad_lines_seen", 11},   {"udp_drops", 10},      {"truncated", 9},
+        {"filtered", 11},         {"memory_used", 14},    {"bad.no_value", 5},
+        {"bad.bad_rate", 6},      {"refused.metrics", 7}, {"refused.memory", 8},
+        {"refused.overflow", 12},
     };
     struct selfstat_list list;
 
-    fill(&list, &stats, &table);
+    fill(&list, &stats);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         assert_item(&list, rows[i].name, rows[i].value);
     ck_assert_uint_eq(list.n, sizeof(rows) / sizeof(rows[0]));
 }
 END_TEST
 
+START_TEST(test_add)
+{
+    enum { N = sizeof(struct selfstat) / sizeof(uint64_t) };
+    union {
+        struct selfstat stats;
+        uint64_t counts[N];
+    } whole, part;
+
+    for (size_t i = 0; i < N; i++) {
+        whole.counts[i] = i;
+        part.counts[i] = UINT64_C(1000) * (i + 1);
+    }
+    selfstat_add(&whole.stats, &part.stats);
+    for (size_t i = 0; i < N; i++) {
+        ck_assert_uint_eq(whole.counts[i], i + 1000 * (i + 1));
+        ck_assert_uint_eq(part.counts[i], 1000 * (i + 1));
+    }
+}
+END_TEST
+
 START_TEST(test_no_reasons_without_bad_lines)
 {
-    static const struct selfstat stats = {.lines = 3, .applied = 3};
-    static const struct table table = {0};
+    static const struct selfstat stats = {.lines = 3,
+                                          .verdicts = {[TABLE_APPLIED] = 2, [TABLE_FILTERED] = 1}};
     struct selfstat_list list;
 
-    fill(&list, &stats, &table);
+    fill(&list, &stats);
     assert_item(&list, "lines_received", 3);
     assert_item(&list, "bad_lines_seen", 0);
+    assert_item(&list, "filtered", 1);
     for (size_t i = 0; i < list.n; i++) {
         ck_assert_msg(strncmp(list.items[i].name, "bad.", 4) != 0, "%s", list.items[i].name);
         ck_assert_msg(strncmp(list.items[i].name, "refused", 7) != 0, "%s", list.items[i].name);
@@ -116,13 +125,17 @@ END_TEST
 START_TEST(test_everything_at_once_has_room)
 {
     struct selfstat stats;
-    static const struct table table = {0};
     struct selfstat_list list;
 
     memset(&stats, 1, sizeof(stats));
     selfstat_list_reset(&list);
-    selfstat_list_add(&list, "numStats", NULL, 0);
-    selfstat_list_fill(&list, &stats, &table);
+    for (unsigned i = 0; i < 8; i++) { /* what else a flush says of itself */
+        char name[16];
+
+        snprintf(name, sizeof(name), "other%u", i);
+        selfstat_list_add(&list, name, NULL, i);
+    }
+    selfstat_list_fill(&list, &stats);
     for (size_t i = 0; i < list.n; i++) {
         size_t len = strlen(list.items[i].name);
 
@@ -143,6 +156,7 @@ main(void)
 
     tcase_add_test(tcase, test_list);
     tcase_add_test(tcase, test_names_and_values);
+    tcase_add_test(tcase, test_add);
     tcase_add_test(tcase, test_no_reasons_without_bad_lines);
     tcase_add_test(tcase, test_everything_at_once_has_room);
     suite_add_tcase(suite, tcase);

@@ -24,6 +24,8 @@
 #define PATIENCE_MS 10000
 /* More of them than the pipe has room for. */
 #define N_NAMES 6000
+/* Less than they take. */
+#define BACKLOG (256 << 10)
 
 struct rig {
     struct worker_opts opts;
@@ -48,7 +50,7 @@ open_udp(void)
     int fd;
 
     ck_assert_int_eq(net_lookup("127.0.0.1", 0, SOCK_DGRAM, found), 1);
-    fd = net_udp_open(&found[0]);
+    fd = net_udp_open(&found[0], false);
     ck_assert_int_ge(fd, 0);
     return fd;
 }
@@ -69,6 +71,9 @@ rig_init(struct rig *rig, uint64_t flush_ms)
         .names = {.name_max = 512, .node_max = 240},
         .memory_limit = 64 << 20,
         .max_metrics = 100000,
+        .timer_max_samples = 10000,
+        .set_exact_max = 1000,
+        .n_threads = 1,
         .self_stats = true,
     };
     dialect_init(&rig->opts.dialect);
@@ -123,7 +128,8 @@ finish(struct rig *rig)
     ck_assert_int_eq(pid, rig->pid);
     ck_assert(WIFEXITED(status));
     ck_assert_int_eq(WEXITSTATUS(status), 0);
-    close(rig->opts.sockets[0]);
+    for (size_t i = 0; i < rig->opts.n_sockets; i++)
+        close(rig->opts.sockets[i]);
     close(rig->opts.pipe_fd);
     close(rig->client);
     close(rig->pipe_read);
@@ -332,8 +338,9 @@ wait_for_full_pipe(const struct rig *rig)
     }
 }
 
-/* The sender takes nothing for several intervals: the flush waits and goes on where it stood, and
- * what arrives meanwhile is in the next, which has become longer. */
+/* The sender takes nothing for several intervals: they wait in the backlog or, where that is full
+ * too, the flush goes on where it stood, and what arrives meanwhile is in the next, which has
+ * become longer. */
 START_TEST(test_full_pipe_loses_nothing)
 {
     static unsigned counts[N_NAMES];
@@ -343,6 +350,8 @@ START_TEST(test_full_pipe_loses_nothing)
     double n_late = 0, sum_late = 0;
 
     rig_init(&rig, 200);
+    rig.opts.memory_limit = _i == 0 ? 64 << 20 : 8 * BACKLOG;
+    memset(counts, 0, sizeof(counts));
     give_names(&rig);
     start(&rig);
     wait_for_full_pipe(&rig);
@@ -366,7 +375,8 @@ START_TEST(test_full_pipe_loses_nothing)
 }
 END_TEST
 
-START_TEST(test_full_pipe_makes_overruns)
+/* A backlog of 256 KiB, which two flushes of all names do not go into. */
+START_TEST(test_full_backlog_makes_overruns)
 {
     struct rig rig;
     struct seen seen;
@@ -374,10 +384,12 @@ START_TEST(test_full_pipe_makes_overruns)
     double overruns;
 
     rig_init(&rig, 200);
+    rig.opts.rules.idle_zero[METRIC_COUNTER] = true;
+    rig.opts.memory_limit = 8 * BACKLOG;
     give_names(&rig);
     start(&rig);
     wait_for_full_pipe(&rig);
-    for (full_ms = clock_mono_ms(); clock_mono_ms() < full_ms + 700;)
+    for (full_ms = clock_mono_ms(); clock_mono_ms() < full_ms + 1500;)
         poll(NULL, 0, 10);
     read_flush(&rig, &seen);
     first_id = seen.id;
@@ -409,6 +421,8 @@ START_TEST(test_stop_while_the_pipe_is_full)
     uint64_t asked_ms;
 
     rig_init(&rig, 200);
+    rig.opts.rules.idle_zero[METRIC_COUNTER] = true;
+    rig.opts.memory_limit = 8 * BACKLOG;
     give_names(&rig);
     start(&rig);
     wait_for_full_pipe(&rig);
@@ -416,6 +430,149 @@ START_TEST(test_stop_while_the_pipe_is_full)
     stop(&rig);
     finish(&rig);
     ck_assert_uint_lt(clock_mono_ms() - asked_ms, 8000); /* 1 s to read, 5 s to flush */
+}
+END_TEST
+
+/* The sender takes nothing for several intervals of few names: each arrives later with its own
+ * timestamp, its own span and its own samples. */
+START_TEST(test_intervals_wait_in_the_backlog)
+{
+    enum { N_INTERVALS = 6, MS = 200 };
+    struct rig rig;
+    struct seen seen;
+    uint64_t began_ms, last_id = 0;
+    double sum = 0, n_given = 0;
+    int n_flushes = 0;
+
+    rig_init(&rig, MS);
+    rig.opts.dialect.rates = true;
+    rig.opts.flush_align = true;
+    ck_assert_int_ge(fcntl(rig.opts.pipe_fd, F_SETPIPE_SZ, FRAME_MAX), 0);
+    start(&rig);
+    began_ms = clock_mono_ms();
+    for (; clock_mono_ms() < began_ms + N_INTERVALS * MS; n_given++) {
+        give(&rig, "a:1|c");
+        poll(NULL, 0, 7);
+    }
+    stop(&rig);
+    do {
+        double rate;
+
+        read_flush(&rig, &seen);
+        ck_assert_uint_eq(seen.id % MS, 0);
+        ck_assert(last_id == 0 || seen.id == last_id + MS);
+        last_id = seen.id;
+        rate = counter(&seen, "a");
+        ck_assert_double_eq(own(&seen, "flush_overruns"), 0);
+        ck_assert_double_eq(own(&seen, "packets_received"), own(&seen, "lines_received"));
+        n_flushes++;
+        if (n_flushes == 1) { /* shorter or a little longer than the others */
+            n_given -= own(&seen, "packets_received");
+        } else if (rate > 0) {
+            ck_assert_double_eq(rate * MS / 1000, own(&seen, "packets_received"));
+            sum += rate * MS / 1000;
+        }
+        buf_release(&seen.records);
+    } while (sum < n_given - 0.5);
+    ck_assert_double_eq_tol(sum, n_given, 1e-6);
+    ck_assert_int_ge(n_flushes, N_INTERVALS);
+    finish(&rig);
+}
+END_TEST
+
+/* The sockets of further threads, as the master opens them. */
+static void
+add_threads(struct rig *rig, unsigned n_threads)
+{
+    for (; rig->opts.n_threads < n_threads; rig->opts.n_threads++) {
+        int fd;
+
+        ck_assert_int_eq(net_udp_share(rig->opts.sockets[0]), 0);
+        fd = net_udp_open(&rig->server, true);
+        ck_assert_int_ge(fd, 0);
+        net_set_receive_buffer(fd, 4 << 20);
+        rig->opts.sockets[rig->opts.n_sockets++] = fd;
+    }
+}
+
+/* Many clients, whom the kernel deals out to the threads: the sums are those of one thread. */
+START_TEST(test_threads)
+{
+    enum { N_CLIENTS = 40, N_ROUNDS = 50 };
+    struct rig rig;
+    struct seen seen;
+    int clients[N_CLIENTS];
+    char text[128];
+
+    rig_init(&rig, 60000);
+    add_threads(&rig, (unsigned)_i);
+    for (int i = 0; i < N_CLIENTS; i++) {
+        clients[i] = open_udp();
+        ck_assert_int_eq(
+            connect(clients[i], (struct sockaddr *)&rig.server.storage, rig.server.len), 0);
+    }
+    for (int round = 0; round < N_ROUNDS; round++) {
+        for (int i = 0; i < N_CLIENTS; i++) {
+            int n = round * N_CLIENTS + i + 1;
+            int len =
+                snprintf(text, sizeof(text), "c:%d|c\nt:%d|ms\ns:%d|s\ng%d:%d|g\no%d:1|c\nbad", n,
+                         n, n % 777, i, n, i);
+
+            ck_assert_int_eq((int)send(clients[i], text, (size_t)len, 0), len);
+        }
+    }
+    start(&rig);
+    stop(&rig);
+    read_flush(&rig, &seen);
+    ck_assert_double_eq(counter(&seen, "c"), 2000 * 2001 / 2);
+    ck_assert_double_eq(value_of(&seen, METRIC_TIMER, "t", STATISTIC_COUNT), 2000);
+    ck_assert_double_eq(value_of(&seen, METRIC_TIMER, "t", STATISTIC_LOWER), 1);
+    ck_assert_double_eq(value_of(&seen, METRIC_TIMER, "t", STATISTIC_MEAN), 1000.5);
+    ck_assert_double_eq(value_of(&seen, METRIC_TIMER, "t", STATISTIC_UPPER), 2000);
+    ck_assert_double_eq(value_of(&seen, METRIC_TIMER, "t", STATISTIC_UPPER_PCT), 1800);
+    ck_assert_double_eq(value_of(&seen, METRIC_SET, "s", STATISTIC_COUNT), 777);
+    for (int i = 0; i < N_CLIENTS; i++) {
+        snprintf(text, sizeof(text), "g%d", i);
+        ck_assert_double_eq(value_of(&seen, METRIC_GAUGE, text, STATISTIC_VALUE),
+                            (N_ROUNDS - 1) * N_CLIENTS + i + 1);
+        snprintf(text, sizeof(text), "o%d", i);
+        ck_assert_double_eq(counter(&seen, text), N_ROUNDS);
+    }
+    ck_assert_double_eq(own(&seen, "numStats"), 3 + 2 * N_CLIENTS);
+    ck_assert_double_eq(own(&seen, "packets_received"), N_CLIENTS * N_ROUNDS);
+    ck_assert_double_eq(own(&seen, "bad.no_value"), N_CLIENTS * N_ROUNDS);
+    ck_assert_double_eq(own(&seen, "metrics_active.counter"), 1 + N_CLIENTS);
+    ck_assert_double_eq(own(&seen, "metrics_active.timer"), 1);
+    ck_assert_double_eq(own(&seen, "udp_drops"), 0);
+    buf_release(&seen.records);
+    for (int i = 0; i < N_CLIENTS; i++)
+        close(clients[i]);
+    finish(&rig);
+}
+END_TEST
+
+START_TEST(test_filter_and_rules)
+{
+    struct rig rig;
+    struct seen seen;
+
+    rig_init(&rig, 200);
+    rig.opts.filter = (struct filter_opts){.drop = "no.*", .allow = "*.x,a"};
+    rig.opts.rules.idle_zero[METRIC_COUNTER] = true;
+    give(&rig, "no.x:1|c\nyes.x:1|c\na:1|c\nb:1|g\nno.x:1|g");
+    start(&rig);
+    read_flush(&rig, &seen);
+    ck_assert_double_eq(counter(&seen, "yes.x"), 1);
+    ck_assert_double_eq(counter(&seen, "no.x"), -1);
+    ck_assert_double_eq(own(&seen, "filtered"), 3);
+    ck_assert_double_eq(own(&seen, "numStats"), 2);
+    buf_release(&seen.records);
+    read_flush(&rig, &seen);
+    ck_assert_double_eq(counter(&seen, "yes.x"), 0);
+    ck_assert_double_eq(own(&seen, "filtered"), 0);
+    buf_release(&seen.records);
+    stop(&rig);
+    finish(&rig);
 }
 END_TEST
 
@@ -459,10 +616,13 @@ main(void)
     tcase_add_test(tcase, test_last_flush);
     tcase_add_test(tcase, test_rates_divide_by_the_interval);
     tcase_add_test(tcase, test_intervals);
-    tcase_add_test(tcase, test_full_pipe_loses_nothing);
-    tcase_add_test(tcase, test_full_pipe_makes_overruns);
+    tcase_add_loop_test(tcase, test_full_pipe_loses_nothing, 0, 2);
+    tcase_add_test(tcase, test_full_backlog_makes_overruns);
     tcase_add_test(tcase, test_stop_while_the_pipe_is_full);
     tcase_add_test(tcase, test_drops_and_restarts);
+    tcase_add_test(tcase, test_intervals_wait_in_the_backlog);
+    tcase_add_loop_test(tcase, test_threads, 1, 4);
+    tcase_add_test(tcase, test_filter_and_rules);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

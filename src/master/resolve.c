@@ -23,6 +23,7 @@ resolve_open(struct resolve *resolve, struct spawn_fds *fds)
 
     resolve->pid = 0;
     resolve->again = false;
+    resolve->failing = false;
     error =
         spawn_pipe(fds, 0, KEPT_BY_NONE, KEPT_BY_SENDER, &resolve->ask_read, &resolve->ask_write);
     if (error != 0)
@@ -87,19 +88,32 @@ resolve_start(struct resolve *resolve, const struct spawn_fds *fds, const char *
     log_warn("cannot look up %s: fork", host);
 }
 
+/* One warning when it begins; every further one is told at debug level. */
+static void
+log_failure(struct resolve *resolve, pid_t pid, int status)
+{
+    void (*say)(const char *, ...) __attribute__((format(printf, 1, 2))) =
+        resolve->failing ? log_debug : log_warnx;
+    char text[CHILD_TEXT_MAX];
+
+    resolve->failing = true;
+    child_format_status(status, text);
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+        say("resolver (pid %d) had no answer within %d s", (int)pid, RESOLVE_PATIENCE_S);
+    else
+        say("resolver (pid %d) died: %s", (int)pid, text);
+}
+
 bool
 resolve_reaped(struct resolve *resolve, pid_t pid, int status)
 {
-    char text[CHILD_TEXT_MAX];
-
     if (resolve->pid == 0 || pid != resolve->pid)
         return false;
     resolve->pid = 0;
-    child_format_status(status, text);
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-        log_warnx("resolver (pid %d) had no answer within %d s", (int)pid, RESOLVE_PATIENCE_S);
-    else if (status != 0)
-        log_warnx("resolver (pid %d) died: %s", (int)pid, text);
+    if (status == 0)
+        resolve->failing = false;
+    else
+        log_failure(resolve, pid, status);
     return true;
 }
 

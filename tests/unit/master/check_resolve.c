@@ -3,6 +3,7 @@
  */
 #include <bsd/unistd.h>
 #include <check.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
 #include <signal.h>
@@ -172,6 +173,49 @@ START_TEST(test_nobody_reads)
 }
 END_TEST
 
+/* What is said of a resolver that ended so. */
+static void
+say_end(int status, char *out, size_t size)
+{
+    int saved = dup(STDERR_FILENO), ends[2];
+    ssize_t n;
+
+    ck_assert_int_eq(pipe2(ends, O_NONBLOCK), 0);
+    dup2(ends[1], STDERR_FILENO);
+    resolver.pid = 4711;
+    ck_assert(resolve_reaped(&resolver, 4711, status));
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(ends[1]);
+    n = read(ends[0], out, size - 1);
+    close(ends[0]);
+    out[n > 0 ? n : 0] = '\0';
+}
+
+START_TEST(test_one_warning_for_many_failures)
+{
+    char said[512];
+
+    log_init(LOG_TO_STDERR, LOG_INFO);
+    for (int i = 0; i < 2; i++) {
+        say_end(SIGALRM, said, sizeof(said));
+        ck_assert_ptr_nonnull(strstr(said, "[WARNING] resolver (pid 4711) had no answer within"));
+        say_end(SIGALRM, said, sizeof(said));
+        ck_assert_str_eq(said, "");
+        say_end(1 << 8, said, sizeof(said));
+        ck_assert_str_eq(said, "");
+        /* An answer ends the failure: the next one is news again. */
+        say_end(0, said, sizeof(said));
+        ck_assert_str_eq(said, "");
+    }
+    log_init(LOG_TO_STDERR, LOG_DEBUG);
+    say_end(1 << 8, said, sizeof(said));
+    ck_assert_ptr_nonnull(strstr(said, "[WARNING] resolver (pid 4711) died: exit status 1"));
+    say_end(SIGALRM, said, sizeof(said));
+    ck_assert_ptr_nonnull(strstr(said, "[DEBUG] resolver (pid 4711) had no answer within"));
+}
+END_TEST
+
 START_TEST(test_release_ends_it)
 {
     pid_t pid;
@@ -201,6 +245,7 @@ main(int argc, char **argv, char **envp)
     tcase_add_test(tcase, test_one_at_a_time);
     tcase_add_test(tcase, test_others_are_not_the_resolver);
     tcase_add_test(tcase, test_nobody_reads);
+    tcase_add_test(tcase, test_one_warning_for_many_failures);
     tcase_add_test(tcase, test_release_ends_it);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);

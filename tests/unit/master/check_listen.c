@@ -164,16 +164,21 @@ log_into(const struct listen *listeners, uint64_t wanted, char *out, size_t size
 
 START_TEST(test_log)
 {
-    char error[LISTEN_ERROR_MAX] = "", said[2048];
+    char error[LISTEN_ERROR_MAX] = "", said[2048], granted[64];
     struct listen listeners = {.n = 0};
 
     ck_assert_int_eq(listen_open(&listeners, "127.0.0.1", free_port(), BUFFER_BYTES, 1, error), 0);
     log_into(&listeners, BUFFER_BYTES, said, sizeof(said));
     ck_assert_ptr_nonnull(strstr(said, "udp 127.0.0.1:"));
+    snprintf(granted, sizeof(granted), "buffer of %ld bytes", listeners.granted[0] / 2);
+    ck_assert_ptr_nonnull(strstr(said, granted));
     ck_assert_ptr_null(strstr(said, "WARNING"));
     /* The kernel's doubling is no more than was asked for. */
     log_into(&listeners, (uint64_t)listeners.granted[0], said, sizeof(said));
     ck_assert_ptr_nonnull(strstr(said, "raise net.core.rmem_max"));
+    ck_assert_ptr_nonnull(strstr(said, granted));
+    snprintf(granted, sizeof(granted), "only %ld were granted", listeners.granted[0] / 2);
+    ck_assert_ptr_nonnull(strstr(said, granted));
     listeners.granted[0] = -EPERM;
     log_into(&listeners, BUFFER_BYTES, said, sizeof(said));
     ck_assert_ptr_nonnull(strstr(said, "cannot set the receive buffer"));

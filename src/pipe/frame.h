@@ -31,7 +31,7 @@ enum frame_error {
     FRAME_CHECKSUM, /* what arrived is not what was sent */
 };
 
-/* For a log line: "short", … */
+/* For a log line: "shorter than a header", … */
 const char *frame_strerror(enum frame_error error);
 
 /* Puts header (its crc is made here) before the header->len bytes that already stand at

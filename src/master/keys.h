@@ -11,6 +11,11 @@
 #include "master/config.h"
 #include "master/value.h"
 
+/* For the ranges of the rows. */
+#define KIB UINT64_C(1024)
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+
 struct key {
     const char *name;
     const char *alias; /* another spelling, or NULL */

@@ -8,9 +8,6 @@
 
 #include "master/keys.h"
 
-#define KIB         UINT64_C(1024)
-#define MIB         (1024 * KIB)
-#define GIB         (1024 * MIB)
 #define DAY_MS      UINT64_C(86400000)
 #define THREADS_MAX 64
 #define HOST_MAX    255

@@ -4,9 +4,6 @@
  */
 #include "master/keys.h"
 
-#define MIB (UINT64_C(1024) * 1024)
-#define GIB (1024 * MIB)
-
 static const char *
 set_memory_limit(struct config *config, const struct value *value)
 {

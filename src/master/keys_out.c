@@ -9,8 +9,6 @@
 #include "base/num.h"
 #include "master/keys.h"
 
-#define MIB            (UINT64_C(1024) * 1024)
-#define GIB            (1024 * MIB)
 #define TIMEOUT_MAX_MS UINT64_C(3600000)
 #define HOST_MAX       300 /* with a port and brackets */
 #define ACCOUNT_MAX    63

@@ -145,6 +145,21 @@ find_in_file(const struct loading *loading, size_t index, struct candidate *cand
     return 0;
 }
 
+/* A list may be written as in the file, {a,b}: the braces are its frame, not its text. */
+static int
+put_flag(const struct loading *loading, struct candidate *candidate, const char *text)
+{
+    size_t len = strlen(text);
+
+    if (!value_is_list(candidate->key->rule.kind) || len < 2 || text[0] != '{' ||
+        text[len - 1] != '}')
+        return put_text(loading, candidate, text, "");
+    if (put_text(loading, candidate, text + 1, "") < 0)
+        return -1;
+    candidate->text[len - 2] = '\0';
+    return 0;
+}
+
 static const struct args_setting *
 find_flag(const struct args *args, const struct key *key)
 {
@@ -204,7 +219,7 @@ choose(const struct loading *loading, size_t index, struct candidate *out)
     if (setting != NULL) {
         out->origin = ORIGIN_FLAG;
         out->flag = setting->flag;
-        return put_text(loading, out, setting->value, "");
+        return put_flag(loading, out, setting->value);
     }
     out->origin = out->key->of_dialect ? ORIGIN_DIALECT : ORIGIN_DEFAULT;
     return put_text(loading, out, text != NULL ? text : entry_text(loading->config, out->key->like),

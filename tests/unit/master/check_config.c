@@ -85,6 +85,41 @@ START_TEST(test_lists_are_one_list_however_written)
 }
 END_TEST
 
+START_TEST(test_lists_of_a_flag)
+{
+    static const char *const settings[] = {"PCT={90,99.9}", "PCT=90,99.9", "PCT={90, 99.9}"};
+    static const char *const wrong[] = {"PCT={}", "PCT={", "PCT=}", "PCT={{90}}", "PCT={90"};
+
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+        struct loaded loaded;
+
+        load_text(&loaded, "", (const char *const[]){"--set", settings[i], NULL});
+        ck_assert_msg(loaded.result == 0, "%s: %s", settings[i], load_error(&loaded));
+        assert_entry(&loaded, "PCT", "90,99.9", ORIGIN_FLAG);
+        load_release(&loaded);
+    }
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct loaded loaded;
+
+        load_text(&loaded, "", (const char *const[]){"--set", wrong[i], NULL});
+        ck_assert_msg(loaded.result == -1, "%s is not refused", wrong[i]);
+        load_release(&loaded);
+    }
+}
+END_TEST
+
+/* The braces of what is no list are text. */
+START_TEST(test_braces_of_a_text)
+{
+    struct loaded loaded;
+
+    load_text(&loaded, "", (const char *const[]){"--pidfile", "{a}", NULL});
+    ck_assert_int_eq(loaded.result, 0);
+    assert_entry(&loaded, "PIDFILE", "{a}", ORIGIN_FLAG);
+    load_release(&loaded);
+}
+END_TEST
+
 START_TEST(test_errors_name_the_line)
 {
     static const char head[] = "# 1\n# 2\n# 3\n# 4\n# 5\n# 6\n# 7\n# 8\n# 9\n# 10\n\n\n"
@@ -317,6 +352,8 @@ main(void)
         test_precedence,
         test_alias,
         test_lists_are_one_list_however_written,
+        test_lists_of_a_flag,
+        test_braces_of_a_text,
         test_errors_name_the_line,
         test_errors_name_the_flag,
         test_a_wrong_value_that_a_flag_overrides,

@@ -15,7 +15,6 @@
 enum effect {
     EFFECT_RESTART, /* takes effect when the daemon starts again */
     EFFECT_DESTINATION,
-    EFFECT_LOG_LEVEL,
 };
 
 static enum effect
@@ -23,8 +22,6 @@ effect_of(const char *key)
 {
     if (strcmp(key, "GRAPHITE_HOST") == 0 || strcmp(key, "GRAPHITE_PORT") == 0)
         return EFFECT_DESTINATION;
-    if (strcmp(key, "LOG_LEVEL") == 0)
-        return EFFECT_LOG_LEVEL;
     return EFFECT_RESTART;
 }
 
@@ -47,13 +44,6 @@ take_destination(struct config *config, const struct config *fresh)
     memcpy(config->destination, fresh->destination, sizeof(config->destination));
 }
 
-static void
-take_log_level(struct config *config, const struct config *fresh)
-{
-    config->log_level = fresh->log_level;
-    log_init(config->log_to_syslog ? LOG_TO_SYSLOG : LOG_TO_STDERR, config->log_level);
-}
-
 /* What is not taken over keeps its old entry, so that the next reload says so again. */
 static bool
 take_changes(struct config *config, const struct config *fresh)
@@ -72,10 +62,7 @@ take_changes(struct config *config, const struct config *fresh)
         }
         *old = *entry;
         log_info("%s changed: now %s", entry->key, entry->value);
-        if (effect_of(entry->key) == EFFECT_LOG_LEVEL)
-            take_log_level(config, fresh);
-        else
-            destination_changed = true;
+        destination_changed = true;
     }
     if (destination_changed)
         take_destination(config, fresh);

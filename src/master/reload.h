@@ -13,8 +13,8 @@
 void reload_log_warnings(const struct buf *warnings);
 
 /* Reads the configuration again into fresh (whose content before is of no interest) and takes over
- * into config what can change while the daemon runs: where to send to, and the log level. Of the
- * rest it logs what takes a restart. A configuration that is wrong changes nothing. Returns true
+ * into config what can change while the daemon runs: where to send to. Of the rest it logs what
+ * takes a restart. A configuration that is wrong changes nothing. Returns true
  * where the destination changed. */
 bool reload(const struct args *args, struct config *config, struct config *fresh);
 

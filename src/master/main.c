@@ -4,6 +4,7 @@
 #include <bsd/unistd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 
 #include "base/buf.h"
@@ -32,13 +33,29 @@ act(struct args *args, struct config *config, const struct buf *warnings)
     return master_run(args, config, warnings);
 }
 
+/* What runs must be stopped also where the configuration has become wrong, as long as its pidfile
+ * is known. */
+static int
+act_without_config(const struct args *args, const struct buf *error)
+{
+    const char *pidfile = NULL;
+
+    for (size_t i = 0; i < args->n_settings && args->action == ARGS_STOP; i++) {
+        if (strcmp(args->settings[i].key, "PIDFILE") == 0)
+            pidfile = args->settings[i].value;
+    }
+    fprintf(stderr, "pystatsd-server: %s%.*s\n", pidfile != NULL ? "warning: " : "",
+            (int)error->len, (const char *)error->data);
+    return pidfile != NULL ? daemon_stop(pidfile) : EX_CONFIG;
+}
+
 /* Reads the configuration and acts on it. */
 static int
 run(struct args *args)
 {
     struct config *config = calloc(1, sizeof(*config));
     struct buf error, warnings;
-    int status = EX_CONFIG;
+    int status;
 
     if (config == NULL)
         return EX_OSERR;
@@ -47,7 +64,7 @@ run(struct args *args)
     if (config_load(args, config, &error, &warnings) == 0)
         status = act(args, config, &warnings);
     else
-        fprintf(stderr, "pystatsd-server: %.*s\n", (int)error.len, (const char *)error.data);
+        status = act_without_config(args, &error);
     free(config);
     buf_release(&warnings);
     buf_release(&error);

@@ -120,6 +120,19 @@ def test_stop(background, sink):
     assert sink.total("stats.last") == 1, "the last flush is missing"
 
 
+def test_stop_with_a_broken_configuration(background, place):
+    """The pidfile is known from the flag; a restart stays strict."""
+    pid = background.start()
+    broken = write_config(place, "FLUSH_INTERVAL=soon\n")
+    result = run({}, ["--restart", "--pidfile", background.pidfile], config=broken)
+    assert result.returncode == EX_CONFIG and proc.alive(pid)
+    assert run({}, ["--stop"], config=broken).returncode == EX_CONFIG
+    result = run({}, ["--stop", "--pidfile", background.pidfile], config=broken)
+    assert result.returncode == 0, result.stderr
+    assert "warning" in result.stderr and f"{broken}:1" in result.stderr
+    assert not proc.alive(pid) and not os.path.exists(background.pidfile)
+
+
 def test_stop_without_pidfile(background):
     result = background.run("--stop")
     assert result.returncode == 0

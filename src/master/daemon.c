@@ -36,6 +36,16 @@ report(struct daemon *daemon, int status)
         return; /* who waited has gone */
 }
 
+/* After the drop the directory may be closed to the daemon, but not the file it holds: the pid at
+ * least, soon that of somebody else, is gone. */
+static void
+remove_pidfile(struct daemon *daemon)
+{
+    if (unlink(daemon->path) != 0 && ftruncate(pidfile_fileno(daemon->pidfile), 0) != 0)
+        log_warn("pidfile (%s) stays", daemon->path);
+    (void)pidfile_close(daemon->pidfile);
+}
+
 /* Children inherit this handler, but neither the right to speak for the daemon nor its file. */
 static void
 on_daemon_exit(int status, void *argument)
@@ -44,9 +54,8 @@ on_daemon_exit(int status, void *argument)
 
     if (daemon->pid != getpid())
         return;
-    /* Not permitted after the drop: the file stays, and is stale by its lock. */
     if (daemon->pidfile != NULL)
-        (void)pidfile_remove(daemon->pidfile);
+        remove_pidfile(daemon);
     report(daemon, status); /* last: who waited may start the next one */
     free(daemon);
 }
@@ -95,18 +104,16 @@ go_background(void)
     return ready[1];
 }
 
-/* The daemon leaves the directory that a relative path is relative to. */
-static int
-set_path(struct daemon *daemon, const char *path)
+int
+daemon_absolute(const char *path, char out[PATH_MAX])
 {
     char cwd[PATH_MAX] = "";
     int n;
 
     if (path[0] != '/' && getcwd(cwd, sizeof(cwd)) == NULL)
         return -errno;
-    n = snprintf(daemon->path, sizeof(daemon->path), "%s%s%s", cwd, path[0] != '/' ? "/" : "",
-                 path);
-    return n > 0 && (size_t)n < sizeof(daemon->path) ? 0 : -ENAMETOOLONG;
+    n = snprintf(out, PATH_MAX, "%s%s%s", cwd, path[0] != '/' ? "/" : "", path);
+    return n > 0 && n < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
 struct daemon *
@@ -117,7 +124,7 @@ daemon_start(const char *pidfile)
 
     if (daemon == NULL)
         return NULL;
-    error = set_path(daemon, pidfile);
+    error = daemon_absolute(pidfile, daemon->path);
     daemon->ready_fd = error == 0 ? go_background() : error;
     error = daemon->ready_fd;
     if (error >= 0 && chdir("/") != 0)
@@ -130,21 +137,6 @@ daemon_start(const char *pidfile)
     }
     umask(S_IWGRP | S_IWOTH);
     return daemon;
-}
-
-int
-daemon_lock(struct daemon *daemon)
-{
-    pid_t other = -1;
-
-    daemon->pidfile = pidfile_open(daemon->path, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH, &other);
-    if (daemon->pidfile == NULL && errno == EEXIST)
-        fatalx(EX_CONFIG, "pidfile (%s): already running as pid %d; stop it or set PIDFILE",
-               daemon->path, (int)other);
-    if (daemon->pidfile == NULL || pidfile_write(daemon->pidfile) != 0)
-        fatalx(EX_CONFIG, "cannot write pidfile (%s): %s; set PIDFILE", daemon->path,
-               strerror(errno));
-    return pidfile_fileno(daemon->pidfile);
 }
 
 void
@@ -194,21 +186,6 @@ static int __attribute__((format(printf, 2, 3))) say(int status, const char *for
     return status;
 }
 
-/* The pid in the file, or 0. */
-static pid_t
-read_pid(int fd)
-{
-    char text[16];
-    ssize_t n = pread(fd, text, sizeof(text), 0);
-    uint64_t pid;
-
-    if (n > 0 && text[n - 1] == '\n')
-        n--;
-    if (n <= 0 || num_parse_u64(text, (size_t)n, INT32_MAX, &pid) != 0)
-        return 0;
-    return (pid_t)pid;
-}
-
 static bool
 is_daemon(pid_t pid)
 {
@@ -223,6 +200,43 @@ is_daemon(pid_t pid)
     n = read(fd, comm, sizeof(comm));
     close(fd);
     return n == (ssize_t)sizeof(DAEMON_COMM) && memcmp(comm, DAEMON_COMM "\n", (size_t)n) == 0;
+}
+
+/* The file is for its owner alone, also where an older one is taken over: who may open it may lock
+ * it, and the lock is what counts. */
+int
+daemon_lock(struct daemon *daemon)
+{
+    pid_t other = -1;
+
+    daemon->pidfile = pidfile_open(daemon->path, S_IRUSR | S_IWUSR, &other);
+    if (daemon->pidfile == NULL && errno == EEXIST && is_daemon(other))
+        fatalx(EX_CONFIG, "pidfile (%s): already running as pid %d; stop it or set PIDFILE",
+               daemon->path, (int)other);
+    if (daemon->pidfile == NULL && errno == EEXIST)
+        fatalx(EX_CONFIG, "pidfile (%s): locked by another process; end it or set PIDFILE",
+               daemon->path);
+    if (daemon->pidfile == NULL ||
+        fchmod(pidfile_fileno(daemon->pidfile), S_IRUSR | S_IWUSR) != 0 ||
+        pidfile_write(daemon->pidfile) != 0)
+        fatalx(EX_CONFIG, "cannot write pidfile (%s): %s; set PIDFILE", daemon->path,
+               strerror(errno));
+    return pidfile_fileno(daemon->pidfile);
+}
+
+/* The pid in the file, or 0. */
+static pid_t
+read_pid(int fd)
+{
+    char text[16];
+    ssize_t n = pread(fd, text, sizeof(text), 0);
+    uint64_t pid;
+
+    if (n > 0 && text[n - 1] == '\n')
+        n--;
+    if (n <= 0 || num_parse_u64(text, (size_t)n, INT32_MAX, &pid) != 0)
+        return 0;
+    return (pid_t)pid;
 }
 
 static bool

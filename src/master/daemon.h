@@ -2,7 +2,8 @@
  * daemon: going into the background with a pidfile, and ending what went there.
  *
  * The pidfile's lock is what says that a daemon runs: it is held as long as the daemon lives, and a
- * file that nobody holds is stale whatever it says.
+ * file that nobody holds is stale whatever it says. A daemon that may not remove its file empties
+ * it.
  */
 #ifndef MASTER_DAEMON_H
 #define MASTER_DAEMON_H
@@ -21,6 +22,9 @@ struct daemon {
     struct pidfh *pidfile; /* NULL until daemon_lock */
     char path[PATH_MAX];   /* of the pidfile, absolute */
 };
+
+/* Makes a path absolute without following its links. Returns 0 or -errno. */
+int daemon_absolute(const char *path, char out[PATH_MAX]);
 
 /* Goes into the background: returns in the daemon only, in a session of its own. The process that
  * was started waits there and ends with 0 after daemon_ready, else with the daemon's exit status.

@@ -5,6 +5,7 @@
 #include "master/master.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -32,7 +33,7 @@ enum slot { SLOT_SIGNAL, SLOT_ASK, SLOT_COUNT };
 
 struct master {
     struct args args;
-    char *config_file; /* absolute, for a daemon; NULL in the foreground */
+    char config_file[PATH_MAX]; /* absolute, of a daemon */
     struct config *config;
     struct config *fresh;  /* room for a reload */
     struct daemon *daemon; /* NULL in the foreground */
@@ -341,11 +342,14 @@ open_signals(struct master *master)
 static void
 go_background(struct master *master)
 {
-    /* A daemon's directory is "/", and a reload has to find the file again. */
-    if (master->args.config_file != NULL)
-        master->config_file = realpath(master->args.config_file, NULL);
-    if (master->config_file != NULL)
+    /* A daemon's directory is "/", and a reload has to find the file again, where a link to it may
+     * by then lead elsewhere. */
+    if (master->args.config_file != NULL) {
+        errno = -daemon_absolute(master->args.config_file, master->config_file);
+        if (errno != 0)
+            fatal(EX_CONFIG, "cannot keep %s", master->args.config_file);
         master->args.config_file = master->config_file;
+    }
     master->daemon = daemon_start(master->config->master.pidfile);
     if (master->daemon == NULL)
         fatal(EX_CONFIG, "cannot go into the background");
@@ -394,7 +398,6 @@ master_run(const struct args *args, struct config *config, const struct buf *war
     serve(&master);
     holdings_release(&master.holdings);
     free(master.fresh);
-    free(master.config_file);
     log_info("stopped");
     return master.exit_status;
 }

@@ -27,10 +27,10 @@ class Background:
             "GRAPHITE_PORT": sink.port,
         }
 
-    def run(self, *args, **settings):
+    def run(self, *args, config="/dev/null", **settings):
         """The result of one call of the program, which must not wait for what it left behind."""
         merged = {"LOCAL_PYSTATD_PORT": self.port, **self.settings, **settings}
-        result = run(merged, [*args, "--pidfile", self.pidfile])
+        result = run(merged, [*args, "--pidfile", self.pidfile], config=config)
         pid = self.pid()
         if pid and proc.stat(pid) and proc.stat(pid)[0] == "pystatsd-master":
             self.groups.add(proc.stat(pid)[3])
@@ -178,6 +178,16 @@ def test_pidfile_with_nonsense(background, text):
     assert background.run("-D").returncode == 0
 
 
+def test_plain_kill_leaves_no_pid_behind(background):
+    """nobody may not remove a file from root's directory, but its pid is soon another's."""
+    pid = background.start()
+    os.kill(pid, signal.SIGTERM)
+    until(lambda: not proc.alive(pid), "the daemon's end")
+    assert background.pid() == 0
+    assert proc.stat(background.start())[0] == "pystatsd-master"
+    assert background.run("--stop").returncode == 0
+
+
 def test_restart(background, sink):
     first = background.start()
     result = background.run("--restart")
@@ -236,6 +246,23 @@ def test_reload_changes_the_destination(daemons, place, sinks, sink):
     daemon.send("moved:1|c")
     other.wait_total("stats.moved", 1)
     assert (daemon.child("worker"), daemon.child("sender")) == children, "a process was replaced"
+
+
+def test_reload_follows_a_link(background, place, sinks, sink):
+    """A deployment that switches a link switches the configuration."""
+    other = sinks()
+    for name, carbon in ("old", sink), ("new", other):
+        with open(os.path.join(place, name), "w", encoding="ascii") as file:
+            file.write(f"GRAPHITE_PORT={carbon.port}\n")
+    link = os.path.join(place, "link")
+    os.symlink("old", link)
+    del background.settings["GRAPHITE_PORT"]
+    assert background.run("-D", config=link).returncode == 0
+    sink.wait_batches(1)
+    os.unlink(link)
+    os.symlink("new", link)
+    os.kill(background.pid(), signal.SIGHUP)
+    other.wait_batches(1)
 
 
 def test_reload_of_a_bad_file_changes_nothing(daemons, place, sink):

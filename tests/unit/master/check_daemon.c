@@ -351,6 +351,111 @@ START_TEST(test_stale_pidfile_is_taken_over)
 }
 END_TEST
 
+/* Whoever may open it could hold its lock, and keep the daemon from starting. */
+START_TEST(test_pidfile_is_for_its_owner)
+{
+    struct stat status;
+    char said[512];
+
+    if (_i == 1) {
+        write_file("");
+        ck_assert_int_eq(chmod(path, 0644), 0);
+    }
+    ck_assert_int_eq(run(path, serve), 0);
+    ck_assert_int_eq(stat(path, &status), 0);
+    ck_assert_uint_eq(status.st_mode & 07777, 0600);
+    ck_assert_int_eq(stop(said, sizeof(said)), 0);
+}
+END_TEST
+
+static const char *said_path; /* the daemon's directory is another */
+
+static void
+lock_and_say(struct daemon *daemon)
+{
+    if (freopen(said_path, "w", stderr) == NULL || dup2(fileno(stderr), STDERR_FILENO) < 0)
+        exit(93);
+    daemon_lock(daemon);
+    exit(94);
+}
+
+static const struct {
+    const char *comm;
+    const char *said;
+} holders[] = {
+    {DAEMON_COMM, "already running as pid"},
+    {"innocent", "locked by another process"},
+};
+
+START_TEST(test_who_holds_the_pidfile)
+{
+    pid_t pid = start_holder(holders[_i].comm, NULL);
+    char file[128], line[512] = "";
+    FILE *said;
+
+    snprintf(file, sizeof(file), "%s/said", directory);
+    said_path = file;
+    ck_assert_int_eq(run(path, lock_and_say), 78);
+    said = fopen(file, "r");
+    ck_assert_ptr_nonnull(said);
+    ck_assert_ptr_nonnull(fgets(line, sizeof(line), said));
+    ck_assert_msg(strstr(line, holders[_i].said) != NULL, "%s", line);
+    fclose(said);
+    unlink(file);
+    assert_alive_then_end(pid);
+}
+END_TEST
+
+/* After the drop of privileges the directory is somebody else's. */
+static void
+drop_then_exit_76(struct daemon *daemon)
+{
+    daemon_lock(daemon);
+    if (setuid(65534) != 0)
+        exit(95);
+    exit(76);
+}
+
+START_TEST(test_pidfile_that_cannot_be_removed_is_emptied)
+{
+    struct stat status;
+    char said[512];
+
+    if (geteuid() != 0)
+        return;
+    ck_assert_int_eq(chmod(directory, 0755), 0);
+    ck_assert_int_eq(run(path, drop_then_exit_76), 76);
+    ck_assert_int_eq(stat(path, &status), 0);
+    ck_assert_int_eq(status.st_size, 0);
+    /* And is stale to both. */
+    ck_assert_int_eq(run(path, serve), 0);
+    ck_assert_int_eq(stop(said, sizeof(said)), 0);
+    ck_assert_int_eq(run(path, drop_then_exit_76), 76);
+    ck_assert_int_eq(stop(said, sizeof(said)), 0);
+    ck_assert_ptr_nonnull(strstr(said, "is stale. Daemon not running?\n"));
+    ck_assert(!is_there(path));
+}
+END_TEST
+
+START_TEST(test_absolute)
+{
+    char absolute[PATH_MAX], expected[PATH_MAX], long_path[PATH_MAX + 1];
+
+    ck_assert_int_eq(chdir(directory), 0);
+    ck_assert_int_eq(daemon_absolute("/a/../b", absolute), 0);
+    ck_assert_str_eq(absolute, "/a/../b");
+    /* A link stays a link. */
+    ck_assert_int_eq(symlink("/dev/null", "link"), 0);
+    ck_assert_int_eq(daemon_absolute("link", absolute), 0);
+    snprintf(expected, sizeof(expected), "%s/link", directory);
+    ck_assert_str_eq(absolute, expected);
+    unlink("link");
+    memset(long_path, '/', PATH_MAX);
+    long_path[PATH_MAX] = '\0';
+    ck_assert_int_eq(daemon_absolute(long_path, absolute), -ENAMETOOLONG);
+}
+END_TEST
+
 START_TEST(test_no_place_for_a_pidfile)
 {
     ck_assert_int_eq(run("/dev/null/pid", serve), 78);
@@ -397,6 +502,10 @@ main(void)
     tcase_add_test(tcase, test_where_a_daemon_lives);
     tcase_add_test(tcase, test_ready_then_stopped);
     tcase_add_test(tcase, test_stale_pidfile_is_taken_over);
+    tcase_add_loop_test(tcase, test_pidfile_is_for_its_owner, 0, 2);
+    tcase_add_loop_test(tcase, test_who_holds_the_pidfile, 0, sizeof(holders) / sizeof(holders[0]));
+    tcase_add_test(tcase, test_pidfile_that_cannot_be_removed_is_emptied);
+    tcase_add_test(tcase, test_absolute);
     tcase_add_test(tcase, test_no_place_for_a_pidfile);
     tcase_add_test(tcase, test_clean_fds);
     suite_add_tcase(suite, tcase);

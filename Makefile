@@ -52,8 +52,10 @@ say = $(if $(V),:,printf '  %-7s %s\n') $(1) $(2)
 all: $(SERVER)
 
 # A goal that starts with `deps` has them in place before the first command that needs them.
-ifneq ($(filter deps run test lint,$(MAKECMDGOALS)),)
+ifneq ($(filter deps test lint,$(MAKECMDGOALS)),)
 $(B)/flags: | deps
+else ifneq ($(filter run,$(MAKECMDGOALS)),)
+$(B)/flags: | build-deps
 endif
 
 # Written anew only where the flags have changed, and then everything is built again.
@@ -94,7 +96,11 @@ $(B)/bench/%: $(B)/tests/bench/%.o
 deps:
 	@sh debian/deps
 
-run: deps $(SERVER)
+# Without what the tests use, some of which starts services.
+build-deps:
+	@sh debian/deps build
+
+run: build-deps $(SERVER)
 	@echo 'Send it a metric from another terminal:'
 	@echo
 	@echo "    bash -c \"printf 'hello:1|c' >/dev/udp/127.0.0.1/8125\""
@@ -150,6 +156,6 @@ help:
 -include $(CORE:.o=.d) $(MAIN:.o=.d) $(CHECKS:=.d) $(BENCHES:$(B)/bench/%=$(B)/tests/bench/%.d)
 
 FORCE:
-.PHONY: all deps run test bench lint install uninstall clean help FORCE
+.PHONY: all deps build-deps run test bench lint install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -95,9 +95,9 @@ class Machine:
         stub.write_text(f"#!/bin/sh\n{body}\n")
         stub.chmod(0o755)
 
-    def deps(self):
+    def deps(self, *args):
         """(exit status, what was printed, what apt-get was asked)."""
-        done = subprocess.run(["sh", self.path / "debian/deps"], text=True,
+        done = subprocess.run(["sh", self.path / "debian/deps", *args], text=True,
                               env={"PATH": str(self.path / "bin")}, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT)
         asked = self.path / "asked"
@@ -122,6 +122,26 @@ def test_deps_installs_what_is_missing(tmp_path):
     update, install = asked.splitlines()
     assert update.endswith("update") and "--no-install-recommends" in install
     assert install.partition(" install ")[2] == "build-essential debhelper libx-dev client"
+
+
+def test_deps_of_the_build_alone(tmp_path):
+    machine = Machine(tmp_path, [])
+    status, _, asked = machine.deps("build")
+    assert status == 0
+    assert asked.splitlines()[1].partition(" install ")[2] == "build-essential libx-dev"
+
+
+def test_deps_of_the_build_that_are_there(tmp_path):
+    assert Machine(tmp_path, BUILD).deps("build") == (0, "", "")
+
+
+def test_make_run_needs_no_tests():
+    """Some of what they use starts services of its own."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
+    done = subprocess.run(["make", "-n", "-C", ROOT, "run"], env=clean, check=True, text=True,
+                          stdout=subprocess.PIPE)
+    asked = [line for line in done.stdout.splitlines() if "debian/deps" in line]
+    assert asked == ["sh debian/deps build"]
 
 
 @pytest.mark.parametrize("kwargs", [{"uid": 1000}, {"apt_works": False}])

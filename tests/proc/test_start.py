@@ -186,7 +186,7 @@ def variant():
     return [word for part, word in words.items() if part in name]
 
 
-def make_run():
+def make_run(output):
     """`make run`, free of what a make around this test put into the environment."""
     foreign = ("MAKE", "MFLAGS")
     env = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
@@ -195,29 +195,39 @@ def make_run():
         cwd=daemon_module.ROOT,
         env=env,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        stdout=output,
+        stderr=subprocess.STDOUT,
         start_new_session=True,
     )
 
 
-def test_make_run():
-    """From a terminal: Ctrl-C reaches make and the daemon alike, and all of them end."""
+def test_make_run(place):
+    """From a terminal: the line it prints sends a metric that is shown, and Ctrl-C reaches make and
+    the daemon alike, and all of them end."""
     if os.path.dirname(os.path.realpath(daemon_module.BUILD)) != os.path.realpath(daemon_module.ROOT):
         pytest.skip("the build under test is none of make's")
     if not os.access(os.path.join(daemon_module.ROOT, "etc/default/pystatsd"), os.R_OK):
         pytest.skip("there is no etc/default/pystatsd")
     if proc.udp_port_bound(8125):
         pytest.skip("port 8125 is taken")
-    process = make_run()
+    path = os.path.join(place, "output")
+    with open(path, "wb") as output:
+        process = make_run(output)
+
+    def said(pattern):
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return re.search(pattern, file.read(), re.M)
+
     try:
         until(lambda: proc.udp_port_bound(8125) or process.poll() is not None, "port 8125", 60)
         until(lambda: "pystatsd-sender" in proc.group(process.pid).values(), "the daemon")
+        line = said(r"^ {4}(bash -c .*hello.*)$").group(1)
+        subprocess.run(["sh", "-c", line], check=True, timeout=30)
+        until(lambda: said(r"^Sending hello => count="), "the metric to be shown", 30)
         os.killpg(process.pid, signal.SIGINT)
-        process.communicate(timeout=30)
+        process.wait(timeout=30)
         until(lambda: not proc.group(process.pid), "the group to end")
     finally:
         for pid in proc.group(process.pid):
             os.kill(pid, signal.SIGKILL)
-        process.communicate()
+        process.wait()

@@ -4,6 +4,7 @@
  */
 #include "master/child.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,10 +26,27 @@ start(struct child *child, const struct child_event *event)
 static enum child_action
 note_start(struct child *child, const struct child_event *event)
 {
-    child->state = CHILD_UP;
+    child->state = child->has_served ? CHILD_UP : CHILD_STARTING;
     child->pid = event->pid;
     child->started_ms = event->now_ms;
     child->deadline_ms = UINT64_MAX;
+    return CHILD_NOTHING;
+}
+
+static enum child_action
+note_last_start(struct child *child, const struct child_event *event)
+{
+    child->pid = event->pid;
+    return child->state == CHILD_STOPPING ? CHILD_ASK : CHILD_NOTHING;
+}
+
+static enum child_action
+note_ready(struct child *child, const struct child_event *event)
+{
+    (void)event;
+    child->has_served = true;
+    if (child->state == CHILD_STARTING)
+        child->state = CHILD_UP;
     return CHILD_NOTHING;
 }
 
@@ -51,12 +69,29 @@ end(struct child *child, const struct child_event *event)
 }
 
 static enum child_action
+fail(struct child *child, const struct child_event *event)
+{
+    end(child, event);
+    return CHILD_GIVE_UP;
+}
+
+static enum child_action
+miss_start(struct child *child, const struct child_event *event)
+{
+    return child->has_served ? wait_longer(child, event) : fail(child, event);
+}
+
+static bool
+is_permanent(int status)
+{
+    return WIFEXITED(status) && WEXITSTATUS(status) == CHILD_STATUS_PERMANENT;
+}
+
+static enum child_action
 replace(struct child *child, const struct child_event *event)
 {
-    if (WIFEXITED(event->status) && WEXITSTATUS(event->status) == CHILD_STATUS_PERMANENT) {
-        end(child, event);
-        return CHILD_GIVE_UP;
-    }
+    if (is_permanent(event->status))
+        return fail(child, event);
     child->pid = 0;
     child->n_restarts++;
     if (event->now_ms - child->started_ms < CHILD_STEADY_MS)
@@ -75,6 +110,41 @@ retire(struct child *child, const struct child_event *event)
     return CHILD_NOTHING;
 }
 
+/* The one try that is left. */
+static enum child_action
+start_last(struct child *child, enum child_state state)
+{
+    child->state = state;
+    child->pid = 0;
+    child->is_spent = true;
+    return CHILD_FORK;
+}
+
+static enum child_action
+retire_absent(struct child *child, const struct child_event *event)
+{
+    child->deadline_ms = UINT64_MAX;
+    return child->has_served ? start_last(child, CHILD_LAST) : end(child, event);
+}
+
+static enum child_action
+stop_absent(struct child *child, const struct child_event *event)
+{
+    child->deadline_ms = event->now_ms + child->grace_ms;
+    return child->has_served ? start_last(child, CHILD_STOPPING) : end(child, event);
+}
+
+/* What time there was to stop does not begin anew. */
+static enum child_action
+end_or_start_last(struct child *child, const struct child_event *event)
+{
+    if (child->pid == 0 || child->is_spent || !child->has_served ||
+        child_ended_well(event->status) || is_permanent(event->status))
+        return end(child, event);
+    child->n_restarts++;
+    return start_last(child, child->state);
+}
+
 static enum child_action
 ask(struct child *child, const struct child_event *event)
 {
@@ -88,6 +158,7 @@ lose_patience(struct child *child, const struct child_event *event)
 {
     (void)event;
     child->deadline_ms = UINT64_MAX;
+    child->is_spent = true;
     return CHILD_KILL;
 }
 
@@ -96,9 +167,15 @@ static transition *const transitions[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
     [CHILD_WAITING] = {
         [CHILD_DEADLINE] = start,
         [CHILD_STARTED] = note_start,
-        [CHILD_EXITED] = wait_longer, /* it could not be started */
-        [CHILD_RETIRE] = end,
-        [CHILD_STOP] = end,
+        [CHILD_EXITED] = miss_start,
+        [CHILD_RETIRE] = retire_absent,
+        [CHILD_STOP] = stop_absent,
+    },
+    [CHILD_STARTING] = {
+        [CHILD_READY] = note_ready,
+        [CHILD_EXITED] = fail,
+        [CHILD_RETIRE] = retire,
+        [CHILD_STOP] = ask,
     },
     [CHILD_UP] = {
         [CHILD_EXITED] = replace,
@@ -106,12 +183,16 @@ static transition *const transitions[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
         [CHILD_STOP] = ask,
     },
     [CHILD_LAST] = {
-        [CHILD_EXITED] = end,
+        [CHILD_STARTED] = note_last_start,
+        [CHILD_READY] = note_ready,
+        [CHILD_EXITED] = end_or_start_last,
         [CHILD_STOP] = ask,
     },
     [CHILD_STOPPING] = {
         [CHILD_DEADLINE] = lose_patience,
-        [CHILD_EXITED] = end,
+        [CHILD_STARTED] = note_last_start,
+        [CHILD_READY] = note_ready,
+        [CHILD_EXITED] = end_or_start_last,
     },
 };
 /* clang-format on */
@@ -132,6 +213,13 @@ child_step(struct child *child, const struct child_event *event)
     transition *step = transitions[child->state][event->kind];
 
     return step != NULL ? step(child, event) : CHILD_NOTHING;
+}
+
+/* Where all were asked to stop at once, it may have been too young to catch the signal. */
+bool
+child_ended_well(int status)
+{
+    return status == 0 || status == SIGTERM;
 }
 
 void

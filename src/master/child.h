@@ -5,6 +5,7 @@
 #ifndef MASTER_CHILD_H
 #define MASTER_CHILD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -20,8 +21,9 @@
 
 enum child_state {
     CHILD_WAITING,  /* not there; to be started at the deadline */
+    CHILD_STARTING, /* the first, which has not served yet */
     CHILD_UP,       /* replaced when it dies */
-    CHILD_LAST,     /* there, but will not be replaced */
+    CHILD_LAST,     /* will end by itself, and that is all */
     CHILD_STOPPING, /* asked to stop; killed at the deadline */
     CHILD_ENDED,
     CHILD_STATE_COUNT,
@@ -30,6 +32,7 @@ enum child_state {
 enum child_event_kind {
     CHILD_DEADLINE, /* deadline_ms has come */
     CHILD_STARTED,  /* as pid */
+    CHILD_READY,    /* it serves */
     CHILD_EXITED,   /* with status, as waitpid(2) gives it; or it could not be started */
     CHILD_RETIRE,   /* it may end by itself, and then that is all */
     CHILD_STOP,     /* it is to end within its grace_ms */
@@ -41,7 +44,7 @@ enum child_action {
     CHILD_FORK,    /* then report CHILD_STARTED or CHILD_EXITED */
     CHILD_ASK,     /* ask it to stop */
     CHILD_KILL,    /* SIGKILL */
-    CHILD_GIVE_UP, /* it said that starting it again is of no use */
+    CHILD_GIVE_UP, /* it never served, or said that starting it again is of no use */
 };
 
 struct child {
@@ -51,6 +54,8 @@ struct child {
     uint64_t deadline_ms; /* of the next CHILD_DEADLINE, UINT64_MAX for none */
     uint32_t grace_ms;    /* from the request to stop to SIGKILL */
     uint32_t n_restarts;  /* deaths that were followed by another start */
+    bool has_served;      /* it, or one before it */
+    bool is_spent;        /* at the stop: this one is the last try */
     struct backoff backoff;
 };
 
@@ -65,8 +70,14 @@ struct child_event {
 /* One that is due to be started now. */
 void child_init(struct child *child, uint32_t grace_ms);
 
-/* Takes one event. An event that means nothing in the child's state changes nothing. */
+/* Takes one event. An event that means nothing in the child's state changes nothing.
+ *
+ * One that has served leaves work behind when it dies: where it is told to retire or to stop and is
+ * not there, or dies after that of itself, another is started, once. */
 enum child_action child_step(struct child *child, const struct child_event *event);
+
+/* Whether a status of waitpid(2) is that of a child that was asked to stop. */
+bool child_ended_well(int status);
 
 /* "exit status 1" or "signal 9 (Killed)" of a status of waitpid(2). */
 void child_format_status(int status, char out[CHILD_TEXT_MAX]);

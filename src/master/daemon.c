@@ -139,8 +139,9 @@ daemon_start(const char *pidfile)
     return daemon;
 }
 
-void
-daemon_detach(void)
+/* Points stdio at /dev/null. */
+static void
+detach(void)
 {
     int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -170,8 +171,8 @@ daemon_clean_fds(void)
 void
 daemon_ready(struct daemon *daemon)
 {
+    detach();
     report(daemon, EXIT_SUCCESS);
-    daemon_detach();
 }
 
 /* What daemon_stop says. */

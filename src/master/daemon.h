@@ -37,11 +37,8 @@ struct daemon *daemon_start(const char *pidfile);
  * keep. */
 int daemon_lock(struct daemon *daemon);
 
-/* Tells the waiting process, and lets go of its terminal. The caller closes ready_fd. */
+/* Lets go of the terminal of the waiting process, and tells that. The caller closes ready_fd. */
 void daemon_ready(struct daemon *daemon);
-
-/* Points stdio at /dev/null. */
-void daemon_detach(void);
 
 /* Points stdin at /dev/null, and opens stdout and stderr where they are not, so that no socket
  * takes their numbers; closes whatever else the process was started with. */

@@ -1,6 +1,6 @@
 /*
- * master: owns the straight line from a configuration to two running children, and the loop that
- * reaps, restarts, stops and reloads. Never reads a packet, never parses what a child says.
+ * master: owns the straight line from a configuration to two serving children, and the loop that
+ * reaps, stops and reloads. Never reads a packet, never parses what a child says.
  */
 #include "master/master.h"
 
@@ -17,19 +17,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/sig.h"
-#include "master/child.h"
+#include "master/crew.h"
 #include "master/daemon.h"
 #include "master/holdings.h"
 #include "master/privdrop.h"
 #include "master/reload.h"
 #include "master/service.h"
 
-/* A worker drains the kernel's queue and flushes; a sender delivers for 10 s at most. */
-#define WORKER_GRACE_MS 8000
-#define SENDER_GRACE_MS 14000
-
-enum role { ROLE_WORKER, ROLE_SENDER, ROLE_COUNT };
-enum slot { SLOT_SIGNAL, SLOT_ASK, SLOT_COUNT };
+enum slot { SLOT_SIGNAL, SLOT_ASK, SLOT_READY, SLOT_COUNT = SLOT_READY + ROLE_COUNT };
 
 struct master {
     struct args args;
@@ -39,137 +34,22 @@ struct master {
     struct daemon *daemon; /* NULL in the foreground */
     struct holdings holdings;
     int signal_fd;
-    struct child children[ROLE_COUNT];
+    struct crew crew;
     bool ready;
     bool stopping;
     bool reload_wanted;
-    int exit_status;
 };
 
-static int
-run_worker(const struct master *master)
-{
-    struct worker_opts opts = master->config->worker;
-
-    opts.n_sockets = master->holdings.listeners.n;
-    for (size_t i = 0; i < opts.n_sockets; i++)
-        opts.sockets[i] = master->holdings.listeners.sockets[i];
-    opts.pipe_fd = master->holdings.pipe_write;
-    opts.n_restarts = master->children[ROLE_WORKER].n_restarts;
-    return worker_main(&opts);
-}
-
-static int
-run_sender(const struct master *master)
-{
-    struct sender_opts opts = master->config->sender;
-
-    opts.pipe_fd = master->holdings.pipe_read;
-    opts.ask_fd = master->holdings.resolve.ask_write;
-    opts.addresses_fd = master->holdings.resolve.addresses_read;
-    opts.n_restarts = master->children[ROLE_SENDER].n_restarts;
-    return sender_main(&opts);
-}
-
-static const struct {
-    const char *name;
-    enum spawn_keeper keeper;
-    uint32_t grace_ms;
-    int (*run)(const struct master *master);
-} roles[ROLE_COUNT] = {
-    [ROLE_WORKER] = {"worker", KEPT_BY_WORKER, WORKER_GRACE_MS, run_worker},
-    [ROLE_SENDER] = {"sender", KEPT_BY_SENDER, SENDER_GRACE_MS, run_sender},
-};
-
-static void tell(struct master *master, enum role role, struct child_event event);
-
 static void
-start_child(struct master *master, enum role role)
-{
-    pid_t pid = spawn(&master->holdings.fds, roles[role].keeper, roles[role].name);
-
-    if (pid == 0) {
-        /* The daemon's terminal is let go of when it is ready, too late for its children. */
-        if (master->daemon != NULL)
-            daemon_detach();
-        exit(roles[role].run(master));
-    }
-    if (pid > 0) {
-        log_debug("started the %s (pid %d)", roles[role].name, (int)pid);
-        tell(master, role, (struct child_event){.kind = CHILD_STARTED, .pid = pid});
-        return;
-    }
-    errno = -pid;
-    log_warn("cannot start the %s: fork", roles[role].name);
-    tell(master, role, (struct child_event){.kind = CHILD_EXITED, .status = 0});
-}
-
-/* A sender ends at the end of the pipe, when it has read what the worker left there. */
-static void
-ask_to_stop(struct master *master, enum role role)
-{
-    if (role == ROLE_SENDER)
-        spawn_close(&master->holdings.fds, &master->holdings.pipe_write);
-    else
-        kill(master->children[role].pid, SIGTERM);
-}
-
-static void
-begin_stop(struct master *master, int exit_status)
+begin_stop(struct master *master)
 {
     if (master->stopping)
         return;
     master->stopping = true;
-    master->exit_status = exit_status;
     log_info("stopping: delivering what is left, for up to 10 s");
     service_stopping();
     service_status("Stopping: delivering what is left");
-    tell(master, ROLE_SENDER, (struct child_event){.kind = CHILD_RETIRE});
-    tell(master, ROLE_WORKER, (struct child_event){.kind = CHILD_STOP});
-}
-
-static void
-log_end(const struct master *master, enum role role, pid_t pid, const struct child_event *event)
-{
-    const struct child *child = &master->children[role];
-    char text[CHILD_TEXT_MAX];
-    /* Where all were asked to stop at once, it may have been too young to catch the signal. */
-    bool orderly = event->status == 0 || event->status == SIGTERM;
-
-    child_format_status(event->status, text);
-    if (child->state == CHILD_WAITING)
-        log_warnx("%s (pid %d) died: %s; restarting in %d ms", roles[role].name, (int)pid, text,
-                  (int)(child->deadline_ms - event->now_ms));
-    else if (!orderly)
-        log_warnx("%s (pid %d) died: %s; stopping", roles[role].name, (int)pid, text);
-    else
-        log_debug("%s (pid %d) ended: %s", roles[role].name, (int)pid, text);
-}
-
-/* Passes an event on to a child's state and does what follows from it. */
-static void
-tell(struct master *master, enum role role, struct child_event event)
-{
-    struct child *child = &master->children[role];
-    enum child_action action;
-    pid_t pid = child->pid;
-
-    event.now_ms = clock_mono_ms();
-    event.chance = arc4random();
-    action = child_step(child, &event);
-    if (event.kind == CHILD_EXITED && pid != 0)
-        log_end(master, role, pid, &event);
-    switch (action) {
-    case CHILD_NOTHING: break;
-    case CHILD_FORK: start_child(master, role); break;
-    case CHILD_ASK: ask_to_stop(master, role); break;
-    case CHILD_KILL:
-        log_warnx("%s (pid %d) did not end within %u s: killing it", roles[role].name, (int)pid,
-                  (unsigned)(roles[role].grace_ms / 1000));
-        kill(pid, SIGKILL);
-        break;
-    case CHILD_GIVE_UP: begin_stop(master, EX_CONFIG); break;
-    }
+    crew_stop(&master->crew);
 }
 
 static void
@@ -181,7 +61,7 @@ take_signals(struct master *master)
         if (number == SIGHUP)
             master->reload_wanted = true;
         else if (number != SIGCHLD)
-            begin_stop(master, 0);
+            begin_stop(master);
     }
 }
 
@@ -200,12 +80,7 @@ reaped(struct master *master, pid_t pid, int status)
             start_resolver(master);
         return;
     }
-    for (enum role role = 0; role < ROLE_COUNT; role++) {
-        if (master->children[role].pid != pid)
-            continue;
-        tell(master, role, (struct child_event){.kind = CHILD_EXITED, .status = status});
-        return;
-    }
+    crew_reaped(&master->crew, pid, status);
 }
 
 /* A service manager may send SIGTERM to all processes at once, and children may be faster: our own
@@ -250,12 +125,11 @@ reload_now(struct master *master)
     announce(master);
 }
 
-/* Once, when both have been forked. */
+/* Once, when both serve. */
 static void
 note_ready(struct master *master)
 {
-    if (master->ready || master->children[ROLE_WORKER].pid == 0 ||
-        master->children[ROLE_SENDER].pid == 0)
+    if (master->ready || master->stopping || !crew_is_ready(&master->crew))
         return;
     master->ready = true;
     announce(master);
@@ -265,38 +139,16 @@ note_ready(struct master *master)
     }
 }
 
-/* What time and the ends of children have made due. */
+/* What has become due, by time or by what was heard. */
 static void
 advance(struct master *master)
 {
-    uint64_t now_ms = clock_mono_ms();
-
-    for (enum role role = 0; role < ROLE_COUNT; role++) {
-        if (master->children[role].deadline_ms <= now_ms)
-            tell(master, role, (struct child_event){.kind = CHILD_DEADLINE});
-    }
-    if (master->children[ROLE_WORKER].state == CHILD_ENDED)
-        tell(master, ROLE_SENDER, (struct child_event){.kind = CHILD_STOP});
+    crew_advance(&master->crew);
+    if (master->crew.exit_status != 0)
+        begin_stop(master);
     note_ready(master);
-}
-
-static uint64_t
-next_deadline(const struct master *master)
-{
-    uint64_t deadline_ms = UINT64_MAX;
-
-    for (enum role role = 0; role < ROLE_COUNT; role++) {
-        if (master->children[role].deadline_ms < deadline_ms)
-            deadline_ms = master->children[role].deadline_ms;
-    }
-    return deadline_ms;
-}
-
-static bool
-is_over(const struct master *master)
-{
-    return master->children[ROLE_WORKER].state == CHILD_ENDED &&
-           master->children[ROLE_SENDER].state == CHILD_ENDED;
+    if (master->reload_wanted && master->ready)
+        reload_now(master);
 }
 
 static void
@@ -307,11 +159,16 @@ serve(struct master *master)
         [SLOT_ASK] = {.events = POLLIN},
     };
 
-    for (advance(master); !is_over(master); advance(master)) {
+    for (advance(master); !crew_is_over(&master->crew); advance(master)) {
+        uint64_t deadline_ms = crew_next_deadline(&master->crew);
+
         slots[SLOT_ASK].fd = resolve_poll_fd(&master->holdings.resolve);
-        if (poll(slots, SLOT_COUNT, clock_poll_timeout(clock_mono_ms(), next_deadline(master))) <=
-            0)
+        for (enum role role = 0; role < ROLE_COUNT; role++)
+            slots[SLOT_READY + role] =
+                (struct pollfd){.fd = master->crew.ready_fds[role], .events = POLLIN};
+        if (poll(slots, SLOT_COUNT, clock_poll_timeout(clock_mono_ms(), deadline_ms)) <= 0)
             continue;
+        crew_take_ready(&master->crew);
         if (slots[SLOT_SIGNAL].revents != 0) {
             take_signals(master);
             reap(master);
@@ -320,8 +177,6 @@ serve(struct master *master)
             resolve_take(&master->holdings.resolve);
             start_resolver(master);
         }
-        if (master->reload_wanted)
-            reload_now(master);
     }
 }
 
@@ -393,11 +248,12 @@ master_run(const struct args *args, struct config *config, const struct buf *war
         fatal(EX_CONFIG, "cannot take memory for a reload");
     start(&master);
     reload_log_warnings(warnings);
-    for (enum role role = 0; role < ROLE_COUNT; role++)
-        child_init(&master.children[role], roles[role].grace_ms);
+    crew_init(&master.crew, &master.holdings, config, args->daemon);
     serve(&master);
     holdings_release(&master.holdings);
     free(master.fresh);
     log_info("stopped");
-    return master.exit_status;
+    if (master.crew.exit_status != 0)
+        fatalx(master.crew.exit_status, "%s", master.crew.failure);
+    return 0;
 }

@@ -16,6 +16,7 @@
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/ready.h"
 #include "base/resolved.h"
 #include "pipe/inlet.h"
 #include "sender/batch.h"
@@ -334,6 +335,7 @@ sender_main(const struct sender_opts *opts)
     if (sender == NULL)
         fatal(EXIT_FAILURE, "cannot start the sender");
     init(sender, opts);
+    ready_tell(opts->ready_fd, opts->detach);
     sender_run(sender);
     if (sender->queue.n_lines > 0)
         log_warnx("carbon %s did not take %" PRIu64 " lines in time: they are lost",

@@ -24,6 +24,8 @@ struct sender_opts {
     bool self_stats;
     bool print_flushes;  /* --debug */
     uint32_t n_restarts; /* of this process, since the master started */
+    int ready_fd;        /* gets a byte when the loop begins; -1: none */
+    bool detach;         /* stdout and stderr become what stdin is by then */
 };
 
 /* The process's whole life, from a fresh fork on: returns its exit status, 0 when the pipe ended

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/ready.h"
 #include "base/sig.h"
 #include "worker/push.h"
 #include "worker/schedule.h"
@@ -342,6 +343,7 @@ worker_main(const struct worker_opts *opts)
     if (worker == NULL)
         fatal(EXIT_FAILURE, "cannot start the worker");
     init(worker, opts);
+    ready_tell(opts->ready_fd, opts->detach);
     worker_run(worker);
     /* Shards that could not be asked to stop are ended with the process. */
     if (finish(worker) == 0)

@@ -35,6 +35,8 @@ struct worker_opts {
     struct filter_opts filter; /* lists that filter_init takes, borrowed */
     bool self_stats;
     uint32_t n_restarts; /* of this process, since the master started */
+    int ready_fd;        /* gets a byte when the loop begins; -1: none */
+    bool detach;         /* stdout and stderr become what stdin is by then */
 };
 
 /* The process's whole life, from a fresh fork on: returns its exit status, 0 when it was asked to

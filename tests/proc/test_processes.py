@@ -101,6 +101,44 @@ def test_killed_child_comes_back(daemon, name):
     assert f"{killed}" in daemon.log or f"{name}" in daemon.log
 
 
+def test_child_that_ends_unasked(daemon):
+    """It has not died, but that it was not asked to is worth a word."""
+    worker = daemon.child("worker")
+    os.kill(worker, signal.SIGTERM)
+    until(lambda: daemon.warnings("ended unasked"), "a word on it")
+    assert not daemon.warnings("died")
+
+
+@pytest.mark.parametrize("name", ["worker", "sender"])
+def test_stop_while_a_child_waits_for_its_restart(daemon, name):
+    """What the kernel or the pipe holds for it by then is delivered all the same."""
+    daemon.sink.wait_batches(1)
+    for _ in range(3):  # a pause long enough to stop in
+        child = daemon.child(name)
+        os.kill(child, signal.SIGKILL)
+        until(lambda: daemon.warnings(f"(pid {child}) died"), "its death to be noticed")
+    daemon.send("kept:1|c")
+    assert daemon.stop() == 0
+    assert daemon.sink.total("stats.kept") == 1, daemon.log
+
+
+@pytest.mark.parametrize("name", ["worker", "sender"])
+def test_child_that_dies_in_the_stop(daemon, name):
+    """Its death may be noticed only after the request to stop."""
+    daemon.sink.wait_batches(1)
+    child = daemon.child(name)
+    os.kill(daemon.pid, signal.SIGSTOP)
+    proc.wait_stopped(daemon.pid)
+    os.kill(child, signal.SIGKILL)
+    until(lambda: not proc.alive(child), "the child to die")
+    daemon.send("kept:1|c")
+    daemon.tell(signal.SIGTERM)
+    os.kill(daemon.pid, signal.SIGCONT)
+    assert daemon.wait() == 0
+    assert daemon.sink.total("stats.kept") == 1, daemon.log
+    assert daemon.warnings("starting another for what it left")
+
+
 def test_killed_again_and_again(daemon):
     """A child that dies young comes back each time, with a pause that stays short."""
     for _ in range(3):

@@ -10,8 +10,8 @@ import pytest
 
 from lib import daemon as daemon_module
 from lib import proc
-from lib.daemon import EX_CONFIG, IS_ROOT, run, write_config
-from lib.wait import until
+from lib.daemon import EX_CONFIG, IS_ROOT, command, run, write_config
+from lib.wait import PATIENCE_S, until
 
 QUIET = {"LISTEN_ADDRESS": "127.0.0.1", "LOCAL_PYSTATD_PORT": "0", "TRANSPORT": "none"}
 
@@ -84,6 +84,25 @@ def test_port_in_use():
         holder.bind(("127.0.0.1", 0))
         port = str(holder.getsockname()[1])
         assert_refused(run({**QUIET, "LOCAL_PYSTATD_PORT": port}), port)
+
+
+@pytest.mark.skipif("sanitize" in daemon_module.BUILD, reason="a sanitizer takes more addresses")
+@pytest.mark.parametrize("args", [[], ["-D"]], ids=["foreground", "background"])
+def test_worker_that_cannot_start(place, args):
+    """Nothing serves: no child may be tried for ever, and the terminal shows what is wrong."""
+    pidfile = os.path.join(place, "pid")
+    port = proc.free_udp_port()
+    settings = {**QUIET, "LOCAL_PYSTATD_PORT": str(port), "MEMORY_LIMIT": "8G"}
+    argv = command(settings, [*args, "--pidfile", pidfile])
+    result = subprocess.run(["prlimit", "--as=2000000000", *argv], stdin=subprocess.DEVNULL,
+                            capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert result.returncode == 1, result.stderr
+    errors = [line for line in result.stderr.splitlines() if "[ERROR]" in line]
+    assert len(errors) == 2, result.stderr
+    assert "] worker: cannot " in errors[0]
+    assert re.search(r"worker \(pid [0-9]+\) died before it could serve: exit status 1", errors[1])
+    assert not proc.udp_port_bound(port)
+    assert not os.path.exists(pidfile) or os.path.getsize(pidfile) == 0
 
 
 def test_unknown_flag():

@@ -26,8 +26,9 @@ in_state(enum child_state state)
     child.state = state;
     child.started_ms = NOW - 1;
     child.deadline_ms = UINT64_MAX;
-    if (state == CHILD_UP || state == CHILD_LAST || state == CHILD_STOPPING)
+    if (state != CHILD_WAITING && state != CHILD_ENDED)
         child.pid = PID;
+    child.has_served = state != CHILD_STARTING;
     return child;
 }
 
@@ -41,10 +42,21 @@ static const struct {
     {CHILD_WAITING, CHILD_DEADLINE, 0, CHILD_FORK, CHILD_WAITING},
     {CHILD_WAITING, CHILD_STARTED, 0, CHILD_NOTHING, CHILD_UP},
     {CHILD_WAITING, CHILD_EXITED, 0, CHILD_NOTHING, CHILD_WAITING},
-    {CHILD_WAITING, CHILD_RETIRE, 0, CHILD_NOTHING, CHILD_ENDED},
-    {CHILD_WAITING, CHILD_STOP, 0, CHILD_NOTHING, CHILD_ENDED},
+    {CHILD_WAITING, CHILD_READY, 0, CHILD_NOTHING, CHILD_WAITING},
+    {CHILD_WAITING, CHILD_RETIRE, 0, CHILD_FORK, CHILD_LAST},
+    {CHILD_WAITING, CHILD_STOP, 0, CHILD_FORK, CHILD_STOPPING},
+    {CHILD_STARTING, CHILD_DEADLINE, 0, CHILD_NOTHING, CHILD_STARTING},
+    {CHILD_STARTING, CHILD_STARTED, 0, CHILD_NOTHING, CHILD_STARTING},
+    {CHILD_STARTING, CHILD_READY, 0, CHILD_NOTHING, CHILD_UP},
+    {CHILD_STARTING, CHILD_EXITED, EXITED(0), CHILD_GIVE_UP, CHILD_ENDED},
+    {CHILD_STARTING, CHILD_EXITED, EXITED(1), CHILD_GIVE_UP, CHILD_ENDED},
+    {CHILD_STARTING, CHILD_EXITED, EXITED(78), CHILD_GIVE_UP, CHILD_ENDED},
+    {CHILD_STARTING, CHILD_EXITED, KILLED(SIGKILL), CHILD_GIVE_UP, CHILD_ENDED},
+    {CHILD_STARTING, CHILD_RETIRE, 0, CHILD_NOTHING, CHILD_LAST},
+    {CHILD_STARTING, CHILD_STOP, 0, CHILD_ASK, CHILD_STOPPING},
     {CHILD_UP, CHILD_DEADLINE, 0, CHILD_NOTHING, CHILD_UP},
     {CHILD_UP, CHILD_STARTED, 0, CHILD_NOTHING, CHILD_UP},
+    {CHILD_UP, CHILD_READY, 0, CHILD_NOTHING, CHILD_UP},
     {CHILD_UP, CHILD_EXITED, EXITED(0), CHILD_NOTHING, CHILD_WAITING},
     {CHILD_UP, CHILD_EXITED, EXITED(1), CHILD_NOTHING, CHILD_WAITING},
     {CHILD_UP, CHILD_EXITED, EXITED(78), CHILD_GIVE_UP, CHILD_ENDED},
@@ -54,18 +66,25 @@ static const struct {
     {CHILD_UP, CHILD_STOP, 0, CHILD_ASK, CHILD_STOPPING},
     {CHILD_LAST, CHILD_DEADLINE, 0, CHILD_NOTHING, CHILD_LAST},
     {CHILD_LAST, CHILD_STARTED, 0, CHILD_NOTHING, CHILD_LAST},
-    {CHILD_LAST, CHILD_EXITED, KILLED(SIGKILL), CHILD_NOTHING, CHILD_ENDED},
+    {CHILD_LAST, CHILD_READY, 0, CHILD_NOTHING, CHILD_LAST},
+    {CHILD_LAST, CHILD_EXITED, KILLED(SIGKILL), CHILD_FORK, CHILD_LAST},
+    {CHILD_LAST, CHILD_EXITED, EXITED(1), CHILD_FORK, CHILD_LAST},
+    {CHILD_LAST, CHILD_EXITED, EXITED(0), CHILD_NOTHING, CHILD_ENDED},
     {CHILD_LAST, CHILD_EXITED, EXITED(78), CHILD_NOTHING, CHILD_ENDED},
     {CHILD_LAST, CHILD_RETIRE, 0, CHILD_NOTHING, CHILD_LAST},
     {CHILD_LAST, CHILD_STOP, 0, CHILD_ASK, CHILD_STOPPING},
     {CHILD_STOPPING, CHILD_DEADLINE, 0, CHILD_KILL, CHILD_STOPPING},
-    {CHILD_STOPPING, CHILD_STARTED, 0, CHILD_NOTHING, CHILD_STOPPING},
+    {CHILD_STOPPING, CHILD_STARTED, 0, CHILD_ASK, CHILD_STOPPING},
+    {CHILD_STOPPING, CHILD_READY, 0, CHILD_NOTHING, CHILD_STOPPING},
+    {CHILD_STOPPING, CHILD_EXITED, KILLED(SIGKILL), CHILD_FORK, CHILD_STOPPING},
+    {CHILD_STOPPING, CHILD_EXITED, KILLED(SIGTERM), CHILD_NOTHING, CHILD_ENDED},
     {CHILD_STOPPING, CHILD_EXITED, EXITED(0), CHILD_NOTHING, CHILD_ENDED},
     {CHILD_STOPPING, CHILD_EXITED, EXITED(78), CHILD_NOTHING, CHILD_ENDED},
     {CHILD_STOPPING, CHILD_RETIRE, 0, CHILD_NOTHING, CHILD_STOPPING},
     {CHILD_STOPPING, CHILD_STOP, 0, CHILD_NOTHING, CHILD_STOPPING},
     {CHILD_ENDED, CHILD_DEADLINE, 0, CHILD_NOTHING, CHILD_ENDED},
     {CHILD_ENDED, CHILD_STARTED, 0, CHILD_NOTHING, CHILD_ENDED},
+    {CHILD_ENDED, CHILD_READY, 0, CHILD_NOTHING, CHILD_ENDED},
     {CHILD_ENDED, CHILD_EXITED, 0, CHILD_NOTHING, CHILD_ENDED},
     {CHILD_ENDED, CHILD_RETIRE, 0, CHILD_NOTHING, CHILD_ENDED},
     {CHILD_ENDED, CHILD_STOP, 0, CHILD_NOTHING, CHILD_ENDED},
@@ -80,7 +99,8 @@ START_TEST(test_step)
     ck_assert_int_eq(child_step(&child, &event), steps[_i].action);
     ck_assert_int_eq(child.state, steps[_i].to);
     /* A pid is there exactly where a process is. */
-    ck_assert_int_eq(child.pid != 0, child.state != CHILD_WAITING && child.state != CHILD_ENDED);
+    ck_assert_int_eq(child.pid != 0, child.state != CHILD_WAITING && child.state != CHILD_ENDED &&
+                                         steps[_i].action != CHILD_FORK);
 }
 END_TEST
 
@@ -124,6 +144,102 @@ END_TEST
 /* The lowest of the jitter, 90 %. */
 static const uint32_t young_waits_ms[] = {90, 180, 360, 720, 1440, 2880, 4500, 4500, 4500};
 
+START_TEST(test_the_first_has_to_serve)
+{
+    struct child child;
+
+    child_init(&child, GRACE_MS);
+    tell(&child, CHILD_STARTED, NOW);
+    ck_assert_int_eq(child.state, CHILD_STARTING);
+    ck_assert(!child.has_served);
+    tell(&child, CHILD_READY, NOW);
+    ck_assert_int_eq(child.state, CHILD_UP);
+    ck_assert(child.has_served);
+    /* Those behind it do not. */
+    tell(&child, CHILD_EXITED, NOW);
+    tell(&child, CHILD_STARTED, NOW);
+    ck_assert_int_eq(child.state, CHILD_UP);
+}
+END_TEST
+
+/* One that never served left nothing behind. */
+static const enum child_event_kind stop_events[] = {CHILD_RETIRE, CHILD_STOP};
+
+START_TEST(test_stopped_before_the_first_start)
+{
+    const struct child_event event = {.kind = stop_events[_i], .now_ms = NOW};
+    struct child child;
+
+    child_init(&child, GRACE_MS);
+    ck_assert_int_eq(child_step(&child, &event), CHILD_NOTHING);
+    ck_assert_int_eq(child.state, CHILD_ENDED);
+}
+END_TEST
+
+START_TEST(test_the_first_could_not_be_started)
+{
+    const struct child_event event = {.kind = CHILD_EXITED, .now_ms = NOW};
+    struct child child;
+
+    child_init(&child, GRACE_MS);
+    tell(&child, CHILD_DEADLINE, NOW);
+    ck_assert_int_eq(child_step(&child, &event), CHILD_GIVE_UP);
+    ck_assert_int_eq(child.state, CHILD_ENDED);
+}
+END_TEST
+
+START_TEST(test_one_last_try)
+{
+    const struct child_event died = {.kind = CHILD_EXITED, .now_ms = NOW, .status = EXITED(1)};
+    struct child child = in_state(CHILD_WAITING);
+
+    tell(&child, stop_events[_i], NOW);
+    tell(&child, CHILD_STARTED, NOW);
+    ck_assert_int_eq(child.pid, PID);
+    ck_assert_int_eq(child_step(&child, &died), CHILD_NOTHING);
+    ck_assert_int_eq(child.state, CHILD_ENDED);
+}
+END_TEST
+
+START_TEST(test_a_last_try_that_cannot_be_started)
+{
+    struct child child = in_state(CHILD_WAITING);
+
+    tell(&child, stop_events[_i], NOW);
+    tell(&child, CHILD_EXITED, NOW);
+    ck_assert_int_eq(child.state, CHILD_ENDED);
+}
+END_TEST
+
+START_TEST(test_dying_while_stopping)
+{
+    const struct child_event died = {.kind = CHILD_EXITED, .now_ms = NOW + 7, .status = EXITED(1)};
+    struct child child = in_state(CHILD_UP);
+
+    tell(&child, stop_events[_i], NOW);
+    ck_assert_int_eq(child_step(&child, &died), CHILD_FORK);
+    ck_assert_uint_eq(child.n_restarts, 1);
+    /* The time for the stop goes on. */
+    ck_assert_uint_eq(child.deadline_ms,
+                      stop_events[_i] == CHILD_STOP ? NOW + GRACE_MS : UINT64_MAX);
+    tell(&child, CHILD_STARTED, NOW + 7);
+    ck_assert_int_eq(child_step(&child, &died), CHILD_NOTHING);
+    ck_assert_int_eq(child.state, CHILD_ENDED);
+}
+END_TEST
+
+/* One that was killed for its slowness would be no faster the next time. */
+START_TEST(test_killed_by_us_is_the_end)
+{
+    struct child child = in_state(CHILD_UP);
+
+    tell(&child, CHILD_STOP, NOW);
+    tell(&child, CHILD_DEADLINE, NOW + GRACE_MS);
+    tell(&child, CHILD_EXITED, NOW + GRACE_MS);
+    ck_assert_int_eq(child.state, CHILD_ENDED);
+}
+END_TEST
+
 START_TEST(test_the_young_wait_longer_each_time)
 {
     const size_t n = sizeof(young_waits_ms) / sizeof(young_waits_ms[0]);
@@ -131,6 +247,7 @@ START_TEST(test_the_young_wait_longer_each_time)
     uint64_t now_ms = NOW;
 
     child_init(&child, GRACE_MS);
+    child.has_served = true;
     for (size_t i = 0; i < n; i++) {
         tell(&child, CHILD_STARTED, now_ms);
         now_ms += CHILD_STEADY_MS - 1;
@@ -147,6 +264,7 @@ START_TEST(test_the_steady_come_back_at_once)
     struct child child;
 
     child_init(&child, GRACE_MS);
+    child.has_served = true;
     tell(&child, CHILD_STARTED, NOW);
     tell(&child, CHILD_EXITED, NOW);
     tell(&child, CHILD_STARTED, NOW);
@@ -165,6 +283,7 @@ START_TEST(test_a_start_that_fails_is_no_restart)
     struct child child;
 
     child_init(&child, GRACE_MS);
+    child.has_served = true;
     tell(&child, CHILD_DEADLINE, NOW);
     tell(&child, CHILD_EXITED, NOW);
     ck_assert_int_eq(child.state, CHILD_WAITING);
@@ -247,6 +366,13 @@ main(void)
     tcase_add_loop_test(tcase, test_step, 0, sizeof(steps) / sizeof(steps[0]));
     tcase_add_test(tcase, test_every_step_is_tested);
     tcase_add_test(tcase, test_a_new_one_is_due);
+    tcase_add_test(tcase, test_the_first_has_to_serve);
+    tcase_add_loop_test(tcase, test_stopped_before_the_first_start, 0, 2);
+    tcase_add_test(tcase, test_the_first_could_not_be_started);
+    tcase_add_loop_test(tcase, test_one_last_try, 0, 2);
+    tcase_add_loop_test(tcase, test_a_last_try_that_cannot_be_started, 0, 2);
+    tcase_add_loop_test(tcase, test_dying_while_stopping, 0, 2);
+    tcase_add_test(tcase, test_killed_by_us_is_the_end);
     tcase_add_test(tcase, test_the_young_wait_longer_each_time);
     tcase_add_test(tcase, test_the_steady_come_back_at_once);
     tcase_add_test(tcase, test_a_start_that_fails_is_no_restart);

@@ -70,6 +70,7 @@ set_up(void)
     open_pipe(O_DIRECT, &rig.opts.addresses_fd, &rig.answers);
     dialect_init(&rig.opts.dialect);
     rig.opts.deliver = true;
+    rig.opts.ready_fd = -1;
     rig.opts.destination = "localhost:2003";
     rig.opts.queue_memory = 1 << 20;
     rig.opts.connect_timeout_ms = 1000;

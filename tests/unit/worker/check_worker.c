@@ -64,6 +64,7 @@ rig_init(struct rig *rig, uint64_t flush_ms)
     memset(rig, 0, sizeof(*rig));
     ck_assert_int_eq(pipe2(ends, O_DIRECT | O_NONBLOCK | O_CLOEXEC), 0);
     rig->opts = (struct worker_opts){
+        .ready_fd = -1,
         .sockets = {fd},
         .n_sockets = 1,
         .pipe_fd = ends[1],

@@ -1,0 +1,264 @@
+/*
+ * crew: owns the two children: what each is started with, and what is said and done when one ends.
+ * Must not know what they do, nor why the daemon stops.
+ */
+#include "master/crew.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "master/spawn.h"
+
+/* A worker drains the kernel's queue and flushes; a sender delivers for 10 s at most. */
+#define WORKER_GRACE_MS 8000
+#define SENDER_GRACE_MS 14000
+
+static int
+run_worker(const struct crew *crew, int ready_fd)
+{
+    const struct holdings *holdings = crew->holdings;
+    struct worker_opts opts = crew->config->worker;
+
+    opts.n_sockets = holdings->listeners.n;
+    for (size_t i = 0; i < opts.n_sockets; i++)
+        opts.sockets[i] = holdings->listeners.sockets[i];
+    opts.pipe_fd = holdings->pipe_write;
+    opts.ready_fd = ready_fd;
+    opts.detach = crew->detach;
+    opts.n_restarts = crew->children[ROLE_WORKER].n_restarts;
+    return worker_main(&opts);
+}
+
+static int
+run_sender(const struct crew *crew, int ready_fd)
+{
+    const struct holdings *holdings = crew->holdings;
+    struct sender_opts opts = crew->config->sender;
+
+    opts.pipe_fd = holdings->pipe_read;
+    opts.ask_fd = holdings->resolve.ask_write;
+    opts.addresses_fd = holdings->resolve.addresses_read;
+    opts.ready_fd = ready_fd;
+    opts.detach = crew->detach;
+    opts.n_restarts = crew->children[ROLE_SENDER].n_restarts;
+    return sender_main(&opts);
+}
+
+static const struct {
+    const char *name;
+    enum spawn_keeper keeper;
+    uint32_t grace_ms;
+    int (*run)(const struct crew *crew, int ready_fd);
+    const char *leaves; /* what is lost with the last one */
+} roles[ROLE_COUNT] = {
+    [ROLE_WORKER] = {"worker", KEPT_BY_WORKER, WORKER_GRACE_MS, run_worker,
+                     "what was received and not flushed"},
+    [ROLE_SENDER] = {"sender", KEPT_BY_SENDER, SENDER_GRACE_MS, run_sender,
+                     "what carbon has not taken"},
+};
+
+static void tell(struct crew *crew, enum role role, struct child_event event);
+
+/* Of the first of each it is awaited that it says so when it serves. */
+static pid_t
+fork_child(struct crew *crew, enum role role)
+{
+    struct spawn_fds *fds = &crew->holdings->fds;
+    int ready_fd = -1, error = 0;
+    pid_t pid;
+
+    if (!crew->children[role].has_served)
+        error =
+            spawn_pipe(fds, 0, KEPT_BY_NONE, roles[role].keeper, &crew->ready_fds[role], &ready_fd);
+    pid = error == 0 ? spawn(fds, roles[role].keeper, roles[role].name) : error;
+    if (pid == 0)
+        exit(roles[role].run(crew, ready_fd));
+    spawn_close(fds, &ready_fd);
+    if (pid < 0)
+        spawn_close(fds, &crew->ready_fds[role]);
+    return pid;
+}
+
+static void
+start_child(struct crew *crew, enum role role)
+{
+    pid_t pid = fork_child(crew, role);
+
+    if (pid > 0) {
+        log_debug("started the %s (pid %d)", roles[role].name, (int)pid);
+        tell(crew, role, (struct child_event){.kind = CHILD_STARTED, .pid = pid});
+        return;
+    }
+    snprintf(crew->failure, sizeof(crew->failure), "cannot start the %s: %s", roles[role].name,
+             strerror(-pid));
+    log_warnx("%s", crew->failure);
+    tell(crew, role, (struct child_event){.kind = CHILD_EXITED, .status = 0});
+}
+
+/* A sender ends at the end of the pipe, when it has read what the worker left there. */
+static void
+ask_to_stop(struct crew *crew, enum role role)
+{
+    if (role == ROLE_SENDER)
+        spawn_close(&crew->holdings->fds, &crew->holdings->pipe_write);
+    else
+        kill(crew->children[role].pid, SIGTERM);
+}
+
+/* What an operator is told of an end that was not asked for, and of what follows. */
+static void
+log_end(const struct crew *crew, enum role role, pid_t pid, const struct child_event *event,
+        enum child_action action)
+{
+    const struct child *child = &crew->children[role];
+    const char *name = roles[role].name;
+    char text[CHILD_TEXT_MAX];
+
+    child_format_status(event->status, text);
+    if (child->state == CHILD_WAITING && event->status == 0)
+        log_warnx("%s (pid %d) ended unasked; restarting in %d ms", name, (int)pid,
+                  (int)(child->deadline_ms - event->now_ms));
+    else if (child->state == CHILD_WAITING)
+        log_warnx("%s (pid %d) died: %s; restarting in %d ms", name, (int)pid, text,
+                  (int)(child->deadline_ms - event->now_ms));
+    else if (action == CHILD_FORK)
+        log_warnx("%s (pid %d) died: %s; starting another for what it left", name, (int)pid, text);
+    else if (!child_ended_well(event->status))
+        log_warnx("%s (pid %d) died: %s; lost: %s", name, (int)pid, text, roles[role].leaves);
+    else
+        log_debug("%s (pid %d) ended: %s", name, (int)pid, text);
+}
+
+static void
+give_up(struct crew *crew, enum role role, pid_t pid, const struct child_event *event)
+{
+    bool permanent =
+        WIFEXITED(event->status) && WEXITSTATUS(event->status) == CHILD_STATUS_PERMANENT;
+    char text[CHILD_TEXT_MAX];
+
+    crew->exit_status = permanent ? EX_CONFIG : EXIT_FAILURE;
+    if (pid == 0)
+        return; /* it could not be started; that has been said */
+    child_format_status(event->status, text);
+    snprintf(crew->failure, sizeof(crew->failure), "%s (pid %d) died%s: %s", roles[role].name,
+             (int)pid, crew->children[role].has_served ? "" : " before it could serve", text);
+    log_warnx("%s; stopping", crew->failure);
+}
+
+/* Passes an event on to a child's state and does what follows from it. */
+static void
+tell(struct crew *crew, enum role role, struct child_event event)
+{
+    struct child *child = &crew->children[role];
+    enum child_action action;
+    pid_t pid = child->pid;
+
+    event.now_ms = clock_mono_ms();
+    event.chance = arc4random();
+    action = child_step(child, &event);
+    if (event.kind == CHILD_EXITED && pid != 0 && action != CHILD_GIVE_UP)
+        log_end(crew, role, pid, &event, action);
+    switch (action) {
+    case CHILD_NOTHING: break;
+    case CHILD_FORK: start_child(crew, role); break;
+    case CHILD_ASK: ask_to_stop(crew, role); break;
+    case CHILD_KILL:
+        log_warnx("%s (pid %d) did not end within %u s: killing it", roles[role].name, (int)pid,
+                  (unsigned)(roles[role].grace_ms / 1000));
+        kill(pid, SIGKILL);
+        break;
+    case CHILD_GIVE_UP: give_up(crew, role, pid, &event); break;
+    }
+}
+
+void
+crew_init(struct crew *crew, struct holdings *holdings, const struct config *config, bool detach)
+{
+    *crew = (struct crew){.holdings = holdings, .config = config, .detach = detach};
+    for (enum role role = 0; role < ROLE_COUNT; role++) {
+        child_init(&crew->children[role], roles[role].grace_ms);
+        crew->ready_fds[role] = -1;
+    }
+}
+
+void
+crew_advance(struct crew *crew)
+{
+    uint64_t now_ms = clock_mono_ms();
+
+    for (enum role role = 0; role < ROLE_COUNT; role++) {
+        if (crew->children[role].deadline_ms <= now_ms)
+            tell(crew, role, (struct child_event){.kind = CHILD_DEADLINE});
+    }
+    if (crew->children[ROLE_WORKER].state == CHILD_ENDED)
+        tell(crew, ROLE_SENDER, (struct child_event){.kind = CHILD_STOP});
+}
+
+void
+crew_take_ready(struct crew *crew)
+{
+    char byte;
+
+    for (enum role role = 0; role < ROLE_COUNT; role++) {
+        ssize_t n = crew->ready_fds[role] >= 0 ? read(crew->ready_fds[role], &byte, 1) : -1;
+        if (n < 0)
+            continue;
+        /* Where there is none, it has ended, which is told by its parent's signal. */
+        spawn_close(&crew->holdings->fds, &crew->ready_fds[role]);
+        if (n > 0)
+            tell(crew, role, (struct child_event){.kind = CHILD_READY});
+    }
+}
+
+void
+crew_reaped(struct crew *crew, pid_t pid, int status)
+{
+    /* One that served and then died is another case than one that never did. */
+    crew_take_ready(crew);
+    for (enum role role = 0; role < ROLE_COUNT; role++) {
+        if (crew->children[role].pid != pid)
+            continue;
+        tell(crew, role, (struct child_event){.kind = CHILD_EXITED, .status = status});
+        return;
+    }
+}
+
+void
+crew_stop(struct crew *crew)
+{
+    tell(crew, ROLE_SENDER, (struct child_event){.kind = CHILD_RETIRE});
+    tell(crew, ROLE_WORKER, (struct child_event){.kind = CHILD_STOP});
+}
+
+bool
+crew_is_ready(const struct crew *crew)
+{
+    return crew->children[ROLE_WORKER].has_served && crew->children[ROLE_SENDER].has_served;
+}
+
+bool
+crew_is_over(const struct crew *crew)
+{
+    return crew->children[ROLE_WORKER].state == CHILD_ENDED &&
+           crew->children[ROLE_SENDER].state == CHILD_ENDED;
+}
+
+uint64_t
+crew_next_deadline(const struct crew *crew)
+{
+    uint64_t deadline_ms = UINT64_MAX;
+
+    for (enum role role = 0; role < ROLE_COUNT; role++) {
+        if (crew->children[role].deadline_ms < deadline_ms)
+            deadline_ms = crew->children[role].deadline_ms;
+    }
+    return deadline_ms;
+}

@@ -1,0 +1,169 @@
+/*
+ * check_crew: two real children that serve, one that cannot start, and how they end, with the
+ * test's own process as their master.
+ */
+#include <bsd/unistd.h>
+#include <check.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/sig.h"
+#include "load.h"
+#include "master/crew.h"
+
+#define PATIENCE_MS 20000
+
+static struct loaded loaded;
+static struct holdings holdings;
+static struct crew crew;
+
+static void
+open_crew(void)
+{
+    static const int signals[] = {SIGCHLD, SIGTERM, SIGINT};
+    static const char *const flags[] = {"-nlocalhost", "--set", "TRANSPORT=none", NULL};
+
+    log_init(LOG_TO_STDERR, LOG_EMERG);
+    ck_assert_int_ge(sig_open(signals, 3), 0);
+    load_text(&loaded, "MEMORY_LIMIT=1M\n", flags);
+    ck_assert_msg(loaded.result == 0, "%s", load_error(&loaded));
+    /* No sockets: what the worker would receive is of no interest here. */
+    memset(&holdings, 0, sizeof(holdings));
+    ck_assert_int_eq(spawn_pipe(&holdings.fds, O_DIRECT, KEPT_BY_SENDER, KEPT_BY_WORKER,
+                                &holdings.pipe_read, &holdings.pipe_write),
+                     0);
+    ck_assert_int_eq(resolve_open(&holdings.resolve, &holdings.fds), 0);
+    crew_init(&crew, &holdings, &loaded.config, false);
+}
+
+static void
+close_crew(void)
+{
+    load_release(&loaded);
+}
+
+/* One turn of a master's loop. */
+static void
+turn(void)
+{
+    struct pollfd slots[ROLE_COUNT];
+    int status;
+    pid_t pid;
+
+    for (enum role role = 0; role < ROLE_COUNT; role++)
+        slots[role] = (struct pollfd){.fd = crew.ready_fds[role], .events = POLLIN};
+    (void)poll(slots, ROLE_COUNT, 5);
+    crew_take_ready(&crew);
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        crew_reaped(&crew, pid, status);
+    crew_advance(&crew);
+}
+
+static void
+turn_until(bool (*is_so)(const struct crew *crew))
+{
+    uint64_t deadline_ms = clock_mono_ms() + PATIENCE_MS;
+
+    while (!is_so(&crew)) {
+        ck_assert_uint_lt(clock_mono_ms(), deadline_ms);
+        turn();
+    }
+}
+
+START_TEST(test_serve_and_stop)
+{
+    crew_advance(&crew);
+    ck_assert(!crew_is_ready(&crew));
+    turn_until(crew_is_ready);
+    for (enum role role = 0; role < ROLE_COUNT; role++)
+        ck_assert_int_eq(crew.ready_fds[role], -1);
+    ck_assert(crew_next_deadline(&crew) == UINT64_MAX);
+    crew_stop(&crew);
+    turn_until(crew_is_over);
+    ck_assert_int_eq(crew.exit_status, 0);
+}
+END_TEST
+
+static const int last_signals[] = {SIGKILL, SIGSEGV};
+
+/* Whichever dies, another does what it left. */
+START_TEST(test_dies_before_the_stop)
+{
+    enum role role = (enum role)_i;
+    pid_t died;
+
+    turn_until(crew_is_ready);
+    died = crew.children[role].pid;
+    kill(died, last_signals[_i]);
+    waitpid(died, NULL, 0);
+    crew_reaped(&crew, died, last_signals[_i]);
+    ck_assert_int_eq(crew.children[role].state, CHILD_WAITING);
+    crew_stop(&crew);
+    ck_assert_int_ne(crew.children[role].pid, 0);
+    ck_assert_int_ne(crew.children[role].pid, died);
+    turn_until(crew_is_over);
+    ck_assert_int_eq(crew.exit_status, 0);
+}
+END_TEST
+
+static bool
+has_failed(const struct crew *a_crew)
+{
+    return a_crew->exit_status != 0;
+}
+
+START_TEST(test_cannot_serve)
+{
+    /* More than there are addresses. */
+    loaded.config.worker.memory_limit = (size_t)1 << 60;
+    turn_until(has_failed);
+    ck_assert_int_eq(crew.exit_status, EXIT_FAILURE);
+    ck_assert_ptr_nonnull(strstr(crew.failure, "died before it could serve: exit status 1"));
+    ck_assert_int_eq(crew.children[ROLE_WORKER].state, CHILD_ENDED);
+    crew_stop(&crew);
+    turn_until(crew_is_over);
+    ck_assert(!crew_is_ready(&crew));
+}
+END_TEST
+
+START_TEST(test_others_are_none_of_it)
+{
+    turn_until(crew_is_ready);
+    crew_reaped(&crew, 1, 0);
+    ck_assert_int_eq(crew.children[ROLE_WORKER].state, CHILD_UP);
+    ck_assert_int_eq(crew.children[ROLE_SENDER].state, CHILD_UP);
+    crew_stop(&crew);
+    turn_until(crew_is_over);
+}
+END_TEST
+
+int
+main(int argc, char **argv, char **envp)
+{
+    Suite *suite = suite_create("crew");
+    TCase *tcase = tcase_create("crew");
+    SRunner *runner;
+    int n_failed;
+
+    setproctitle_init(argc, argv, envp);
+    tcase_set_timeout(tcase, 60);
+    tcase_add_checked_fixture(tcase, open_crew, close_crew);
+    tcase_add_test(tcase, test_serve_and_stop);
+    tcase_add_loop_test(tcase, test_dies_before_the_stop, 0, ROLE_COUNT);
+    tcase_add_test(tcase, test_cannot_serve);
+    tcase_add_test(tcase, test_others_are_none_of_it);
+    suite_add_tcase(suite, tcase);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    n_failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return n_failed != 0;
+}

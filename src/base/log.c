@@ -100,18 +100,20 @@ put_line(int level, const char *text)
     char storage[LINE_BYTES];
     struct buf line;
     const char *end;
+    size_t head_len;
 
     buf_init_fixed(&line, storage, sizeof(storage) - strlen(CUT_END));
-    if (state.destination == LOG_TO_STDERR)
-        append_head(&line, level);
+    append_head(&line, level);
+    head_len = line.len;
     end = append_message(&line, text) == 0 ? "\n" : CUT_END;
     memcpy(storage + line.len, end, strlen(end));
     line.len += strlen(end);
 
     if (state.destination == LOG_TO_SYSLOG)
-        syslog(level, "%.*s", (int)line.len - 1, storage);
-    else if (write(STDERR_FILENO, storage, line.len) < 0)
-        return; /* nobody is left to tell */
+        syslog(level, "%.*s", (int)(line.len - head_len) - 1, storage + head_len);
+    /* What ends a process is told to who started it, too. */
+    if (state.destination == LOG_TO_STDERR || level == LOG_ERR)
+        (void)!write(STDERR_FILENO, storage, line.len); /* nobody may be left to tell */
 }
 
 /* error: an errno whose text goes behind the message, or 0. */

@@ -10,7 +10,7 @@
 
 enum log_destination {
     LOG_TO_STDERR, /* "<time> [LEVEL] process: text" on stderr */
-    LOG_TO_SYSLOG, /* syslog(3), facility daemon */
+    LOG_TO_SYSLOG, /* syslog(3), facility daemon; what is fatal also to stderr */
 };
 
 /* Sets where to and from which level on (LOG_ERR … LOG_DEBUG of <syslog.h>) messages go.

@@ -57,7 +57,7 @@ static const struct flag flags[] = {
     {"--timers-prefix", 0, DEED_SET, "TEXT", "TIMERS_PREFIX", NULL, 0,
      "before timers (stats.timers)"},
     {"--pct", 't', DEED_SET, "N[,N]", "PCT", NULL, 0, "percentiles of timers (90)"},
-    {"--daemon", 'D', DEED_DAEMON, NULL, NULL, NULL, 0, "run in the background"},
+    {"--daemon", 'D', DEED_DAEMON, NULL, NULL, NULL, 0, "in the background, log to syslog"},
     {"--pidfile", 0, DEED_SET, "FILE", "PIDFILE", NULL, 0, "with -D (/var/run/pystatsd.pid)"},
     {"--restart", 0, DEED_ACTION, NULL, NULL, NULL, ARGS_RESTART, "stop, then run with -D"},
     {"--stop", 0, DEED_ACTION, NULL, NULL, NULL, ARGS_STOP, "stop what runs with -D"},

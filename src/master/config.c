@@ -198,13 +198,20 @@ read_candidate(const struct loading *loading, const struct candidate *candidate,
     return result;
 }
 
+/* NULL: that of another key. */
+static const char *
+default_text(const struct args *args, const struct key *key)
+{
+    return args->daemon && key->in_background != NULL ? key->in_background : key->text;
+}
+
 /* Finds the text of highest precedence. What it overrides in the file must be right all the same,
  * or the mistake would wait there for the day on which the flag is gone. */
 static int
 choose(const struct loading *loading, size_t index, struct candidate *out)
 {
     const struct args_setting *setting = find_flag(loading->args, out->key);
-    const char *text = out->key->text;
+    const char *text = default_text(loading->args, out->key);
     struct value unused;
 
     if (loading->places.of[index].line > 0) {

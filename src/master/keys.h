@@ -20,9 +20,10 @@ struct key {
     const char *name;
     const char *alias; /* another spelling, or NULL */
     struct value_rule rule;
-    const char *text; /* the default; NULL: the value of the key named like */
-    const char *like; /* of an earlier row */
-    bool of_dialect;  /* the default is the dialect's */
+    const char *text;          /* the default; NULL: the value of the key named like */
+    const char *like;          /* of an earlier row */
+    const char *in_background; /* the default with -D, where it is another */
+    bool of_dialect;           /* the default is the dialect's */
     /* Puts a value of the rule into config. Returns NULL, or what was expected instead. NULL where
      * the key is not built yet. Called in the order of the rows. */
     const char *(*set)(struct config *config, const struct value *value);

@@ -206,6 +206,7 @@ static const struct key rows[] = {
     {.name = "LOG",
      .rule = {.kind = VALUE_CHOICE, .choices = logs, .unbuilt = unbuilt_logs},
      .text = "stderr",
+     .in_background = "syslog",
      .set = set_log},
     {.name = "LOG_LEVEL",
      .rule = {.kind = VALUE_CHOICE, .choices = log_levels},

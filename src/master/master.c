@@ -134,6 +134,9 @@ note_ready(struct master *master)
     master->ready = true;
     announce(master);
     if (master->daemon != NULL) {
+        if (!master->config->log_to_syslog)
+            log_warnx(
+                "LOG=stderr with -D: from here on nothing is logged; LOG=syslog keeps the log");
         daemon_ready(master->daemon);
         spawn_close(&master->holdings.fds, &master->daemon->ready_fd);
     }

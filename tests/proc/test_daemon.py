@@ -109,6 +109,18 @@ def test_returns_when_ready(background, sink):
     assert os.getsid(background.pid()) != os.getsid(0)
 
 
+def test_logs_to_syslog(background):
+    result = background.run("-D")
+    assert result.returncode == 0 and result.stderr == ""
+
+
+def test_stderr_is_let_go_of_with_a_warning(background):
+    result = background.run("-D", LOG="stderr")
+    assert result.returncode == 0
+    warnings = [line for line in result.stderr.splitlines() if "[WARN" in line and "LOG=" in line]
+    assert len(warnings) == 1 and result.stderr.endswith(f"{warnings[0]}\n"), result.stderr
+
+
 def test_stop(background, sink):
     pid = background.start()
     send(background.port, "last:1|c")

@@ -292,6 +292,16 @@ START_TEST(test_fatal_exits)
 }
 END_TEST
 
+/* In the background stderr is the terminal of who started the daemon, until it serves. */
+START_TEST(test_fatal_is_told_twice)
+{
+    log_init(LOG_TO_SYSLOG, LOG_ERR);
+    ck_assert_int_eq(status_of_fatal(false, 1), 1);
+    assert_line("[ERROR] worker: cannot go on\n");
+    ck_assert(!next_line());
+}
+END_TEST
+
 START_TEST(test_syslog)
 {
     log_init(LOG_TO_SYSLOG, LOG_INFO);
@@ -330,6 +340,7 @@ main(void)
     tcase_add_test(tcase, test_always_one_line);
     tcase_add_test(tcase, test_long_messages_are_cut);
     tcase_add_test(tcase, test_fatal_exits);
+    tcase_add_test(tcase, test_fatal_is_told_twice);
     tcase_add_test(tcase, test_syslog);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);

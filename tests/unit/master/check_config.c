@@ -108,6 +108,34 @@ START_TEST(test_lists_of_a_flag)
 }
 END_TEST
 
+START_TEST(test_where_a_daemon_logs)
+{
+    static const struct {
+        const char *text;
+        const char *flags[3];
+        const char *log;
+        enum config_origin origin;
+    } rows[] = {
+        {"", {NULL}, "stderr", ORIGIN_DEFAULT},
+        {"", {"-D"}, "syslog", ORIGIN_DEFAULT},
+        {"", {"--restart"}, "syslog", ORIGIN_DEFAULT},
+        {"LOG=stderr\n", {"-D"}, "stderr", ORIGIN_FILE},
+        {"", {"--set=LOG=stderr", "-D"}, "stderr", ORIGIN_FLAG},
+        {"LOG=syslog\n", {NULL}, "syslog", ORIGIN_FILE},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct loaded loaded;
+
+        load_text(&loaded, rows[i].text, rows[i].flags);
+        ck_assert_int_eq(loaded.result, 0);
+        assert_entry(&loaded, "LOG", rows[i].log, rows[i].origin);
+        ck_assert_int_eq(loaded.config.log_to_syslog, strcmp(rows[i].log, "syslog") == 0);
+        load_release(&loaded);
+    }
+}
+END_TEST
+
 /* The braces of what is no list are text. */
 START_TEST(test_braces_of_a_text)
 {
@@ -354,6 +382,7 @@ main(void)
         test_lists_are_one_list_however_written,
         test_lists_of_a_flag,
         test_braces_of_a_text,
+        test_where_a_daemon_logs,
         test_errors_name_the_line,
         test_errors_name_the_flag,
         test_a_wrong_value_that_a_flag_overrides,

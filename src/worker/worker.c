@@ -28,6 +28,7 @@
 struct worker {
     const struct worker_opts *opts;
     int signal_fd, done_fd;
+    pid_t master;
     bool stopping;
     struct filter filter;
     uint8_t *patterns;    /* the filter's */
@@ -127,6 +128,7 @@ init(struct worker *worker, const struct worker_opts *opts)
     int error;
 
     worker->opts = opts;
+    worker->master = getppid();
     open_descriptors(worker);
     make_filter(worker);
     start_shards(worker);
@@ -255,10 +257,12 @@ drain_outlet(struct worker *worker)
         give_up(error, "cannot write to the sender's pipe");
 }
 
+/* Only the master may end an interval before its time: a worker that another asked to would flush
+ * it under a timestamp that its successor uses once more, and carbon keeps the last. */
 static void
 read_signals(struct worker *worker)
 {
-    while (sig_next(worker->signal_fd) > 0)
+    while (sig_next_from(worker->signal_fd, worker->master) > 0)
         worker->stopping = true;
 }
 

@@ -347,9 +347,10 @@ worker_main(const struct worker_opts *opts)
         fatal(EXIT_FAILURE, "cannot start the worker");
     init(worker, opts);
     worker_run(worker);
-    /* Shards that could not be asked to stop are ended with the process. */
-    if (finish(worker) == 0)
+    /* Shards that could not be asked to stop end with the process; until then they use all this. */
+    if (finish(worker) == 0) {
         release(worker);
-    free(worker);
+        free(worker);
+    }
     return 0;
 }

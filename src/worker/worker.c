@@ -60,7 +60,7 @@ open_descriptors(struct worker *worker)
         give_up(-errno, "cannot make an eventfd");
 }
 
-/* Sockets and memory are shared out evenly. */
+/* Sockets and memory are shared out evenly; names are not, since any thread may see them all. */
 static void
 start_shard(struct worker *worker, size_t i, const struct hash_key *key)
 {
@@ -71,7 +71,7 @@ start_shard(struct worker *worker, size_t i, const struct hash_key *key)
         .table =
             {
                 .memory_limit = memory / opts->n_threads,
-                .max_metrics = opts->max_metrics / opts->n_threads,
+                .max_metrics = opts->max_metrics,
                 .timer_max_samples = opts->timer_max_samples,
                 .set_exact_max = opts->set_exact_max,
                 .filter = &worker->filter,

@@ -101,14 +101,6 @@ def test_killed_child_comes_back(daemon, name):
     assert f"{killed}" in daemon.log or f"{name}" in daemon.log
 
 
-def test_child_that_ends_unasked(daemon):
-    """It has not died, but that it was not asked to is worth a word."""
-    worker = daemon.child("worker")
-    os.kill(worker, signal.SIGTERM)
-    until(lambda: daemon.warnings("ended unasked"), "a word on it")
-    assert not daemon.warnings("died")
-
-
 @pytest.mark.parametrize("name", ["worker", "sender"])
 def test_stop_while_a_child_waits_for_its_restart(daemon, name):
     """What the kernel or the pipe holds for it by then is delivered all the same."""

@@ -114,6 +114,45 @@ START_TEST(test_dies_before_the_stop)
 }
 END_TEST
 
+static const struct {
+    int status;
+    const char *said;
+} ends[] = {
+    {0, ") ended unasked; restarting in "},
+    {1 << 8, ") died: exit status 1; restarting in "},
+    {SIGSEGV, ") died: signal 11 (Segmentation fault); restarting in "},
+};
+
+/* One that nobody asked to end has not died where it says that all is well. */
+START_TEST(test_what_is_said_of_an_end)
+{
+    int saved = dup(STDERR_FILENO), pipe_ends[2];
+    char said[512];
+    ssize_t n;
+    pid_t died;
+
+    turn_until(crew_is_ready);
+    died = crew.children[ROLE_WORKER].pid;
+    kill(died, SIGKILL);
+    waitpid(died, NULL, 0);
+    ck_assert_int_eq(pipe(pipe_ends), 0);
+    dup2(pipe_ends[1], STDERR_FILENO);
+    log_init(LOG_TO_STDERR, LOG_INFO);
+    crew_reaped(&crew, died, ends[_i].status);
+    log_init(LOG_TO_STDERR, LOG_EMERG);
+    dup2(saved, STDERR_FILENO);
+    n = read(pipe_ends[0], said, sizeof(said) - 1);
+    ck_assert_int_gt(n, 0);
+    said[n] = '\0';
+    ck_assert_msg(strstr(said, ends[_i].said) != NULL, "%s", said);
+    close(saved);
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
+    crew_stop(&crew);
+    turn_until(crew_is_over);
+}
+END_TEST
+
 static bool
 has_failed(const struct crew *a_crew)
 {
@@ -158,6 +197,7 @@ main(int argc, char **argv, char **envp)
     tcase_add_checked_fixture(tcase, open_crew, close_crew);
     tcase_add_test(tcase, test_serve_and_stop);
     tcase_add_loop_test(tcase, test_dies_before_the_stop, 0, ROLE_COUNT);
+    tcase_add_loop_test(tcase, test_what_is_said_of_an_end, 0, sizeof(ends) / sizeof(ends[0]));
     tcase_add_test(tcase, test_cannot_serve);
     tcase_add_test(tcase, test_others_are_none_of_it);
     suite_add_tcase(suite, tcase);

@@ -2,10 +2,14 @@
  * arena: one stretch of addresses with a hard ceiling, from which a table takes blocks that never
  * move. Blocks are named by references (16-byte units from the base), not by pointers, so that a
  * mapping elsewhere can follow them. Memory that was never taken costs nothing.
+ *
+ * A block that was given back serves its size again at once, and smaller ones when nothing else is
+ * left; larger ones after arena_join.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +25,7 @@ struct arena {
     size_t size;     /* the ceiling, bytes */
     size_t frontier; /* bytes from which on nothing was ever taken */
     size_t used;     /* bytes in blocks that are taken now */
+    bool is_starved; /* a block was refused, though not for want of bytes */
     arena_ref free[ARENA_N_CLASSES];
 };
 
@@ -35,6 +40,11 @@ arena_ref arena_take(struct arena *arena, size_t size);
 
 /* Gives a block back; size as it was taken. */
 void arena_give(struct arena *arena, arena_ref ref, size_t size);
+
+/* Makes one of free blocks that lie side by side, where is_starved says that it is time to. Takes
+ * as long as there are free blocks, and a 128th of the arena's memory meanwhile; without that it
+ * does nothing. */
+void arena_join(struct arena *arena);
 
 /* Blocks that another thread than the arena's has no more use for, kept apart until the arena's own
  * takes them back. Zeroed: none. */

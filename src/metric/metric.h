@@ -8,6 +8,7 @@
 #define METRIC_METRIC_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -31,20 +32,41 @@ struct metric {
     uint16_t unused;
 };
 
+/* Bytes of one state, and how many stand in a metric: the two generations', and a gauge's last. */
+extern const uint8_t metric_state_sizes[METRIC_TYPE_COUNT];
+extern const uint8_t metric_state_counts[METRIC_TYPE_COUNT];
+
 /* Bytes of a metric, name included. */
-size_t metric_size(enum metric_type type, size_t name_len);
+static inline size_t
+metric_size(enum metric_type type, size_t name_len)
+{
+    return sizeof(struct metric) + (size_t)metric_state_counts[type] * metric_state_sizes[type] +
+           name_len;
+}
 
 /* Zeroes a new metric and gives it its name. */
 void metric_init(struct metric *metric, enum metric_type type, const char *name, size_t name_len);
 
 /* The state of a generation (0 or 1), to be used as what the type says. */
-void *metric_state(struct metric *metric, unsigned generation);
+static inline void *
+metric_state(struct metric *metric, unsigned generation)
+{
+    return (char *)(metric + 1) + (size_t)generation * metric_state_sizes[metric->type];
+}
 
 /* Of a gauge: what the last flush that found samples sent. */
-struct gauge *metric_last(struct metric *metric);
+static inline struct gauge *
+metric_last(struct metric *metric)
+{
+    return metric_state(metric, 2);
+}
 
 /* The name, metric->name_len bytes, without a NUL. */
-const char *metric_name(const struct metric *metric);
+static inline const char *
+metric_name(const struct metric *metric)
+{
+    return (const char *)metric + metric_size(metric->type, 0);
+}
 
 /* Forgets the samples of a generation that is being flushed; what they took goes to pile. */
 void metric_reset(struct metric *metric, unsigned generation, const struct arena *arena,

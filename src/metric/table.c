@@ -318,6 +318,7 @@ table_close(struct table *table, const struct interval *interval)
         return false;
     settle_unlinked(table);
     table_tidy(table);
+    arena_join(&table->arena);
     table->newest = table->last;
     table->closed = *interval;
     table->open ^= 1;

@@ -28,6 +28,7 @@
 struct worker {
     const struct worker_opts *opts;
     int signal_fd, done_fd;
+    pid_t master;
     bool stopping;
     struct filter filter;
     uint8_t *patterns;    /* the filter's */
@@ -59,7 +60,7 @@ open_descriptors(struct worker *worker)
         give_up(-errno, "cannot make an eventfd");
 }
 
-/* Sockets and memory are shared out evenly. */
+/* Sockets and memory are shared out evenly; names are not, since any thread may see them all. */
 static void
 start_shard(struct worker *worker, size_t i, const struct hash_key *key)
 {
@@ -70,7 +71,7 @@ start_shard(struct worker *worker, size_t i, const struct hash_key *key)
         .table =
             {
                 .memory_limit = memory / opts->n_threads,
-                .max_metrics = opts->max_metrics / opts->n_threads,
+                .max_metrics = opts->max_metrics,
                 .timer_max_samples = opts->timer_max_samples,
                 .set_exact_max = opts->set_exact_max,
                 .filter = &worker->filter,
@@ -127,6 +128,7 @@ init(struct worker *worker, const struct worker_opts *opts)
     int error;
 
     worker->opts = opts;
+    worker->master = getppid();
     open_descriptors(worker);
     make_filter(worker);
     start_shards(worker);
@@ -255,10 +257,12 @@ drain_outlet(struct worker *worker)
         give_up(error, "cannot write to the sender's pipe");
 }
 
+/* Only the master may end an interval before its time: a worker that another asked to would flush
+ * it under a timestamp that its successor uses once more, and carbon keeps the last. */
 static void
 read_signals(struct worker *worker)
 {
-    while (sig_next(worker->signal_fd) > 0)
+    while (sig_next_from(worker->signal_fd, worker->master) > 0)
         worker->stopping = true;
 }
 
@@ -343,9 +347,10 @@ worker_main(const struct worker_opts *opts)
         fatal(EXIT_FAILURE, "cannot start the worker");
     init(worker, opts);
     worker_run(worker);
-    /* Shards that could not be asked to stop are ended with the process. */
-    if (finish(worker) == 0)
+    /* Shards that could not be asked to stop end with the process; until then they use all this. */
+    if (finish(worker) == 0) {
         release(worker);
-    free(worker);
+        free(worker);
+    }
     return 0;
 }

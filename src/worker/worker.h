@@ -27,7 +27,7 @@ struct worker_opts {
     struct dialect dialect;
     struct name_limits names;
     size_t memory_limit;
-    uint32_t max_metrics;
+    uint32_t max_metrics; /* of each thread */
     uint32_t timer_max_samples; /* of a timer and interval that are kept exactly */
     uint32_t set_exact_max;     /* members of a set that are kept exactly */
     unsigned n_threads;         /* that take datagrams; at least 1 */
@@ -38,7 +38,7 @@ struct worker_opts {
 };
 
 /* The process's whole life, from a fresh fork on: returns its exit status, 0 when it was asked to
- * stop (SIGTERM or SIGINT) and has flushed. Borrows opts. */
+ * stop (SIGTERM or SIGINT of its parent) and has flushed. Borrows opts. */
 int worker_main(const struct worker_opts *opts);
 
 #endif

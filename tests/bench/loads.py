@@ -137,7 +137,7 @@ LOADS = [
     Load("memory", "283,000 series of 32-byte names, QUEUE_MEMORY=24M",
          (Stage(4 * M, rate=400 * K, names=100 * K, series=283 * K, name_len=32),),
          {"QUEUE_MEMORY": "24M"}, runs=1, after="bytes_per_type",
-         bars=(Bar("PSS of all processes", "pss_mib", 80, " MiB", digits=1),)),
+         bars=(Bar("PSS of all processes", "pss_mib", 80, " MiB", digits=1), NONE_LOST)),
     Load("timer-10m", "one timer, 10 M samples in one interval, then 200,000 samples/s",
          (Stage(10 * M, rate=2 * M, names=1, types="m", spread=M, ring=M, prefix="one"),
           Stage(1400 * K, rate=200 * K)),

@@ -160,6 +160,17 @@ def test_asked_twice(daemon):
     assert daemon.sink.total("stats.last") == 1
 
 
+def test_others_cannot_end_an_interval(daemon):
+    """A worker that flushed early would send its interval's timestamp twice, and carbon keeps the last."""
+    worker = daemon.child("worker")
+    daemon.send("told:10|c")
+    os.kill(worker, signal.SIGTERM)
+    os.kill(worker, signal.SIGINT)
+    daemon.send("told:3|c")
+    daemon.sink.wait_total("stats.told", 13)
+    assert daemon.child("worker") == worker
+
+
 def test_queued_while_the_worker_is_stopped(daemon):
     worker = daemon.child("worker")
     os.kill(worker, signal.SIGSTOP)

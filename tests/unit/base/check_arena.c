@@ -126,6 +126,100 @@ START_TEST(test_ceiling)
 }
 END_TEST
 
+/* Takes blocks of size until there are no more; how many. */
+static size_t
+take_all(size_t size, arena_ref *refs, size_t max)
+{
+    size_t n = 0;
+
+    while (n < max && (refs[n] = arena_take(&arena, size)) != 0)
+        n++;
+    return n;
+}
+
+START_TEST(test_a_large_block_serves_small_ones)
+{
+    static arena_ref refs[1 << 16];
+    arena_ref large = arena_take(&arena, 64 << 10);
+    size_t n, again;
+
+    n = take_all(16, refs, 1 << 16); /* nothing else is left */
+    arena_give(&arena, large, 64 << 10);
+    again = take_all(100, refs + n, (1 << 16) - n);
+    ck_assert_uint_ge(again, (64 << 10) / 112 - 16); /* a little is left of each piece */
+    for (size_t i = 0; i < again; i++)
+        ck_assert(refs[n + i] >= large && refs[n + i] + 7 <= large + (64 << 10) / 16);
+    ck_assert_uint_le(arena.used, arena.size);
+}
+END_TEST
+
+START_TEST(test_small_blocks_are_joined)
+{
+    static arena_ref refs[1 << 16];
+    size_t n = take_all(16, refs, 1 << 16), frontier = arena.frontier;
+
+    ck_assert(arena.is_starved == false); /* it is full, not starved */
+    for (size_t i = 1; i < n; i++)
+        arena_give(&arena, refs[i], 16);
+    arena_join(&arena); /* not asked for yet */
+    ck_assert_uint_eq(arena.frontier, frontier);
+    ck_assert_uint_eq(arena_take(&arena, 512 << 10), 0);
+    ck_assert(arena.is_starved);
+    arena_join(&arena);
+    ck_assert(!arena.is_starved);
+    ck_assert_uint_lt(arena.frontier, frontier);
+    ck_assert_uint_ne(arena_take(&arena, 512 << 10), 0);
+    ck_assert_uint_eq(arena.used, 16 + (512 << 10));
+}
+END_TEST
+
+/* Blocks of all sizes come and go; whatever is joined meanwhile, each keeps what is in it, and in
+ * the end all memory is one again. */
+START_TEST(test_joining_leaves_taken_blocks_alone)
+{
+    static struct {
+        arena_ref ref;
+        size_t size;
+    } blocks[1500];
+    size_t n_joined = 0;
+
+    srandom(1);
+    for (size_t step = 0; step < 12000; step++) {
+        size_t i = (size_t)random() % 1500,
+               size = 1 + (size_t)random() % (random() % 8 ? 300 : 12000);
+
+        if (blocks[i].ref != 0) {
+            const uint8_t *bytes = arena_at(&arena, blocks[i].ref);
+            size_t same = 0;
+
+            while (same < blocks[i].size && bytes[same] == (uint8_t)i)
+                same++;
+            ck_assert_uint_eq(same, blocks[i].size);
+            arena_give(&arena, blocks[i].ref, blocks[i].size);
+            blocks[i].ref = 0;
+            continue;
+        }
+        blocks[i].ref = arena_take(&arena, size);
+        blocks[i].size = size;
+        if (blocks[i].ref != 0)
+            memset(arena_at(&arena, blocks[i].ref), (int)i, size);
+        if (random() % 16 == 0) {
+            n_joined += arena.is_starved;
+            arena_join(&arena);
+        }
+    }
+    ck_assert_uint_gt(n_joined, 10);
+    for (size_t i = 0; i < 1500; i++) {
+        if (blocks[i].ref != 0)
+            arena_give(&arena, blocks[i].ref, blocks[i].size);
+    }
+    ck_assert_uint_eq(arena.used, 0);
+    arena.is_starved = true;
+    arena_join(&arena);
+    ck_assert_uint_eq(arena.frontier, ARENA_UNIT);
+}
+END_TEST
+
 START_TEST(test_sizes_that_no_arena_has)
 {
     static const size_t sizes[] = {1 << 20,   (1 << 20) + 1, 1UL << 36,
@@ -280,6 +374,9 @@ main(void)
     tcase_add_test(tcase, test_given_blocks_are_taken_again);
     tcase_add_test(tcase, test_classes_do_not_mix);
     tcase_add_test(tcase, test_ceiling);
+    tcase_add_test(tcase, test_a_large_block_serves_small_ones);
+    tcase_add_test(tcase, test_small_blocks_are_joined);
+    tcase_add_test(tcase, test_joining_leaves_taken_blocks_alone);
     tcase_add_test(tcase, test_sizes_that_no_arena_has);
     tcase_add_test(tcase, test_init_and_release);
     tcase_add_test(tcase, test_largest);

@@ -419,6 +419,32 @@ START_TEST(test_tidy)
 }
 END_TEST
 
+/* What is not there is not made; what is there is as table_apply has it. */
+START_TEST(test_known_names)
+{
+    struct table table = table_of(MEMORY, NO_LIMIT);
+    struct sample sample = {.type = METRIC_COUNTER, .value = 3, .rate = 1};
+    struct name a = name_of("a"), raw = name_of("a b");
+    uint32_t hash = table_hash(&table, METRIC_COUNTER, &a);
+    uint32_t raw_hash = table_hash(&table, METRIC_COUNTER, &raw);
+
+    ck_assert_int_eq(table_apply_known(&table, &sample, &a, hash, 5), TABLE_UNKNOWN);
+    ck_assert_uint_eq(table.n_metrics, 0);
+    ck_assert_int_eq(table_apply(&table, &sample, &a, hash, 6), TABLE_APPLIED);
+    ck_assert_int_eq(table_apply_known(&table, &sample, &a, hash, 7), TABLE_APPLIED);
+    ck_assert_int_eq(table_apply_known(&table, &sample, &raw, raw_hash, 8), TABLE_UNKNOWN);
+    ck_assert_uint_eq(table.n_metrics, 1);
+    ck_assert_double_eq(counted(at(&table, table.first), table.open), 6);
+    ck_assert_uint_eq(at(&table, table.first)->updated_ms, 7);
+    sample.value = DBL_MAX;
+    ck_assert_int_eq(table_apply_known(&table, &sample, &a, hash, 9), TABLE_APPLIED);
+    ck_assert_int_eq(table_apply_known(&table, &sample, &a, hash, 10), TABLE_OVERFLOW);
+    at(&table, table.first)->filtered = true;
+    ck_assert_int_eq(table_apply_known(&table, &sample, &a, hash, 11), TABLE_FILTERED);
+    table_release(&table);
+}
+END_TEST
+
 START_TEST(test_filtered)
 {
     struct filter_opts lists = {.drop = "no.*", .allow = NULL};
@@ -690,6 +716,7 @@ main(void)
     tcase_add_test(tcase, test_forgetting_all);
     tcase_add_test(tcase, test_revived);
     tcase_add_test(tcase, test_tidy);
+    tcase_add_test(tcase, test_known_names);
     tcase_add_test(tcase, test_filtered);
     tcase_add_test(tcase, test_index_grows_beside_a_flush);
     tcase_add_test(tcase, test_same_name_of_each_type);

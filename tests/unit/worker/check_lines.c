@@ -89,6 +89,7 @@ assert_accounted(void)
     ck_assert_uint_eq(rig.stats.lines, sum_of(rig.stats.bad, PARSE_ERROR_COUNT) +
                                            sum_of(rig.stats.verdicts, TABLE_VERDICT_COUNT));
     ck_assert_uint_eq(rig.stats.bad[PARSE_OK], 0);
+    ck_assert_uint_eq(rig.stats.verdicts[TABLE_UNKNOWN], 0);
 }
 
 /* Flushes the table into "name=first value;…", in order of the names' first sight. */

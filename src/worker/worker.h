@@ -27,7 +27,7 @@ struct worker_opts {
     struct dialect dialect;
     struct name_limits names;
     size_t memory_limit;
-    uint32_t max_metrics; /* of each thread */
+    uint32_t max_metrics;       /* of each thread */
     uint32_t timer_max_samples; /* of a timer and interval that are kept exactly */
     uint32_t set_exact_max;     /* members of a set that are kept exactly */
     unsigned n_threads;         /* that take datagrams; at least 1 */

@@ -88,6 +88,9 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libcore.a
 	@$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIB_LIBS)
 
+# It tries what the sender does without memory.
+$(B)/tests/unit/sender/check_sender: ALL_LDFLAGS += -Wl,--wrap=calloc
+
 $(B)/bench/%: $(B)/tests/bench/%.o
 	@mkdir -p $(@D)
 	@$(call say,LD,$@)

@@ -9,8 +9,12 @@
 
 #include "base/net.h"
 
+/* "host:port" or "[v6]:port" and a NUL; a longer name is cut, it is for the log alone. */
+#define RESOLVED_DESTINATION_MAX 528
+
 struct resolved {
-    int32_t n; /* addresses, or a negative EAI_ code */
+    int32_t n;                                  /* addresses, or a negative EAI_ code */
+    char destination[RESOLVED_DESTINATION_MAX]; /* what was looked up */
     struct net_address addresses[NET_ADDRESSES_MAX];
 };
 

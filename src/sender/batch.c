@@ -17,6 +17,7 @@ batch_new(uint64_t id, size_t limit)
         return NULL;
     batch->id = id;
     batch->timestamp_s = id / 1000;
+    batch->metrics_limit = limit - (limit / 2 < BATCH_OWN_ROOM ? limit / 2 : BATCH_OWN_ROOM);
     buf_init(&batch->records, limit);
     return batch;
 }
@@ -30,6 +31,13 @@ batch_free(struct batch *batch)
     free(batch);
 }
 
+/* What says that metrics had no room always has some itself. */
+static bool
+has_room(const struct batch *batch, const struct record *record, size_t len)
+{
+    return record->source == RECORD_SELF || batch->records.len + len <= batch->metrics_limit;
+}
+
 int
 batch_add(struct batch *batch, const uint8_t *payload, size_t len)
 {
@@ -41,12 +49,25 @@ batch_add(struct batch *batch, const uint8_t *payload, size_t len)
 
         if (record_decode(&at, end, &record) != 0)
             return -1;
-        if (buf_append(&batch->records, start, (size_t)(at - start)) == 0)
+        if (has_room(batch, &record, (size_t)(at - start)) &&
+            buf_append(&batch->records, start, (size_t)(at - start)) == 0)
             batch->n_lines += record.n_points;
         else
             batch->n_dropped += record.n_points;
     }
     return 0;
+}
+
+uint64_t
+batch_count(const uint8_t *payload, size_t len)
+{
+    const uint8_t *at = payload, *end = payload + len;
+    struct record record;
+    uint64_t n = 0;
+
+    while (at < end && record_decode(&at, end, &record) == 0)
+        n += record.n_points;
+    return n;
 }
 
 void

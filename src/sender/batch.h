@@ -19,8 +19,13 @@ struct batch {
     uint64_t n_lines;     /* points in it */
     uint64_t n_dropped;   /* points that it had no room for */
     struct buf records;   /* encoded, see metric/point.h */
+    size_t metrics_limit; /* bytes of records of metrics; the rest is for own statistics */
     uint32_t crc;         /* CRC-32C of records, once sealed */
 };
+
+/* What is kept free of metrics for own statistics: more than all that there are take. Of a very
+ * small batch it is half. */
+#define BATCH_OWN_ROOM 4096
 
 /* An empty batch of at most limit bytes of records, or NULL without memory. */
 struct batch *batch_new(uint64_t id, size_t limit);
@@ -32,6 +37,9 @@ void batch_free(struct batch *batch);
  * records: those before it are taken, the rest is not. Records beyond the limit are counted in
  * n_dropped. */
 int batch_add(struct batch *batch, const uint8_t *payload, size_t len);
+
+/* How many points the records of a payload hold. */
+uint64_t batch_count(const uint8_t *payload, size_t len);
 
 /* Adds one point under the daemon's own name. */
 void batch_add_own(struct batch *batch, const char *name, double value);

@@ -227,6 +227,12 @@ carbon_step(struct carbon *carbon, uint64_t now_ms)
     return result;
 }
 
+void
+carbon_cancel(struct carbon *carbon)
+{
+    disconnect(carbon);
+}
+
 short
 carbon_events(const struct carbon *carbon)
 {

@@ -57,6 +57,9 @@ enum carbon_result carbon_start(struct carbon *carbon, const struct resolved *ad
 /* Goes on after poll(2) returned, whatever the reason. */
 enum carbon_result carbon_step(struct carbon *carbon, uint64_t now_ms);
 
+/* Gives up what is on its way; nothing is where it is idle. */
+void carbon_cancel(struct carbon *carbon);
+
 /* The events of carbon->fd to poll for. */
 short carbon_events(const struct carbon *carbon);
 

@@ -9,35 +9,26 @@
 #include <netdb.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/ready.h"
-#include "base/resolved.h"
 #include "pipe/inlet.h"
 #include "sender/batch.h"
 #include "sender/carbon.h"
+#include "sender/outage.h"
 #include "sender/queue.h"
+#include "sender/tally.h"
+#include "sender/target.h"
 #include "sender/trace.h"
 
 /* How long what is left may take when the daemon stops. */
 #define LAST_DELIVERY_MS 10000
-/* How long an answer of the resolver may take; older addresses then have to do. */
-#define RESOLVE_MS      12000
-#define LAST_RESOLVE_MS 2000
-#define RETRY_FIRST_MS  1000
-#define RETRY_CAP_MS    30000
-#define LAST_RETRY_MS   500
-#define FRAMES_PER_TURN 1024
-
-/* Between the intervals, for own statistics. */
-struct counts {
-    uint64_t lines_sent, failures, reconnects, dropped_seen;
-};
+#define FRAMES_PER_TURN  1024
 
 struct sender {
     const struct sender_opts *opts;
@@ -47,31 +38,28 @@ struct sender {
     bool stopping; /* the pipe has ended */
     uint64_t stop_deadline_ms;
 
+    struct target target;
     struct carbon carbon;
     bool sending; /* the queue's first is on its way */
-    bool resolving;
-    uint64_t resolve_deadline_ms;
-    struct resolved addresses; /* the last good answer */
-    struct backoff backoff;
-    uint64_t retry_ms; /* nothing is tried before */
-    bool failing;      /* said so already */
-    uint64_t last_success_ms;
-    struct counts counts;
+    struct outage outage;
+
+    struct tally tally;
+    uint64_t dropped_seen, missed_seen;       /* in the tally already */
+    bool said_bad, said_missed, said_refused; /* once in a process's life */
+    uint64_t unkept_id;                       /* the flush that was said to have no memory */
 };
 
 static void
 init(struct sender *sender, const struct sender_opts *opts)
 {
     sender->opts = opts;
-    signal(SIGPIPE, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     signal(SIGINT, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
     srandom((unsigned)clock_wall_ms() ^ (unsigned)getpid());
     inlet_init(&sender->inlet, opts->pipe_fd);
+    target_init(&sender->target, opts->ask_fd, opts->addresses_fd, opts->destination);
     queue_init(&sender->queue, opts->queue_memory);
-    sender->backoff = (struct backoff){.first_ms = RETRY_FIRST_MS, .cap_ms = RETRY_CAP_MS};
-    sender->last_success_ms = clock_mono_ms();
+    outage_init(&sender->outage, clock_mono_ms());
     if (carbon_init(&sender->carbon, opts->connect_timeout_ms, opts->send_timeout_ms) != 0)
         fatal(EXIT_FAILURE, "cannot start the sender");
 }
@@ -84,21 +72,21 @@ release(struct sender *sender)
     carbon_release(&sender->carbon);
 }
 
-/* The sender's own statistics, of the time since the flush before. */
+/* The sender's own statistics, of the time since the flush before; what this flush itself had no
+ * room for is in the queue's count only when it is in the queue. */
 static void
 add_own(struct sender *sender, struct batch *batch)
 {
-    struct counts *counts = &sender->counts;
-    uint64_t age_ms = clock_mono_ms() - sender->last_success_ms;
+    uint64_t n_dropped = sender->queue.n_dropped + batch->n_dropped;
+    struct tally_now now = {
+        .queue_lines = sender->queue.n_lines,
+        .last_success_age_s = (clock_mono_ms() - sender->outage.last_success_ms) / 1000,
+        .n_restarts = sender->opts->n_restarts,
+    };
 
-    batch_add_own(batch, "lines_sent", (double)counts->lines_sent);
-    batch_add_own(batch, "send_failures", (double)counts->failures);
-    batch_add_own(batch, "reconnects", (double)counts->reconnects);
-    batch_add_own(batch, "queue_lines", (double)sender->queue.n_lines);
-    batch_add_own(batch, "queue_dropped", (double)(sender->queue.n_dropped - counts->dropped_seen));
-    batch_add_own(batch, "last_success_age", (double)(age_ms / 1000));
-    batch_add_own(batch, "restarts.sender", sender->opts->n_restarts);
-    *counts = (struct counts){.dropped_seen = sender->queue.n_dropped};
+    sender->tally.lines_dropped = n_dropped - sender->dropped_seen;
+    sender->dropped_seen = n_dropped;
+    tally_report(&sender->tally, &now, batch);
 }
 
 /* The flush at hand is whole, or will never be: it becomes the newest batch of the queue. */
@@ -108,6 +96,10 @@ finish_incoming(struct sender *sender)
     struct batch *batch = sender->incoming;
 
     sender->incoming = NULL;
+    if (batch->n_dropped > 0)
+        log_warnx("%" PRIu64 " of %" PRIu64 " lines of a flush are left out: they have no room in "
+                  "half of QUEUE_MEMORY",
+                  batch->n_dropped, batch->n_dropped + batch->n_lines);
     if (sender->opts->self_stats)
         add_own(sender, batch);
     batch_seal(batch);
@@ -116,20 +108,59 @@ finish_incoming(struct sender *sender)
     queue_push(&sender->queue, batch);
 }
 
+/* What is lost is counted; the flushes that are kept already stay. */
+static void
+drop_frame(struct sender *sender, const struct frame *frame)
+{
+    sender->queue.n_dropped += batch_count(frame->payload, frame->header.len);
+    if (sender->unkept_id != frame->header.flush_id)
+        log_warnx("no memory for a flush: lines of it are dropped");
+    sender->unkept_id = frame->header.flush_id;
+}
+
+/* The worker and the pipe are ours, so this is a fault of the machine or the program: it is said
+ * once, and counted from then on. */
+static void
+count_bad(struct sender *sender, const char *why)
+{
+    sender->tally.frames_bad++;
+    if (!sender->said_bad)
+        log_warnx("a packet from the worker is not usable: %s; further ones are counted only", why);
+    sender->said_bad = true;
+}
+
+static void
+count_missed(struct sender *sender)
+{
+    uint64_t n = sender->inlet.n_missed - sender->missed_seen;
+
+    if (n == 0)
+        return;
+    sender->missed_seen = sender->inlet.n_missed;
+    sender->tally.frames_missed += n;
+    if (!sender->said_missed)
+        log_warnx("%" PRIu64 " packets from the worker are missing; further ones are counted only",
+                  n);
+    sender->said_missed = true;
+}
+
 /* No flush takes more than half of the memory, so that one can arrive while one is on its way. */
 static void
 take_frame(struct sender *sender, const struct frame *frame)
 {
+    count_missed(sender);
     if (sender->incoming != NULL && sender->incoming->id != frame->header.flush_id) {
         log_warnx("the worker ended within a flush: what came of it is sent");
         finish_incoming(sender);
     }
     if (sender->incoming == NULL)
         sender->incoming = batch_new(frame->header.flush_id, sender->opts->queue_memory / 2);
-    if (sender->incoming == NULL)
-        fatal(EXIT_FAILURE, "no memory for a flush");
+    if (sender->incoming == NULL) {
+        drop_frame(sender, frame);
+        return;
+    }
     if (batch_add(sender->incoming, frame->payload, frame->header.len) != 0)
-        log_warnx("a frame from the worker holds what is no record");
+        count_bad(sender, "what it holds is no record");
     queue_make_room(&sender->queue, batch_size(sender->incoming), sender->sending);
     if ((frame->header.flags & FRAME_LAST) != 0)
         finish_incoming(sender);
@@ -141,8 +172,7 @@ earliest(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* The worker is gone for good: what is left has its last chance. So has the resolver, which may
- * have been asked before. */
+/* The worker is gone for good: what is left has its last chance. */
 static void
 begin_stop(struct sender *sender)
 {
@@ -150,8 +180,8 @@ begin_stop(struct sender *sender)
 
     sender->stopping = true;
     sender->stop_deadline_ms = now_ms + LAST_DELIVERY_MS;
-    sender->resolve_deadline_ms = earliest(sender->resolve_deadline_ms, now_ms + LAST_RESOLVE_MS);
-    sender->retry_ms = 0;
+    target_hurry(&sender->target, now_ms);
+    sender->outage.retry_ms = 0;
     if (sender->incoming != NULL)
         finish_incoming(sender);
 }
@@ -165,49 +195,61 @@ read_frames(struct sender *sender)
         switch (inlet_read(&sender->inlet, &frame)) {
         case INLET_FRAME: take_frame(sender, &frame); break;
         case INLET_EMPTY: return;
-        case INLET_BAD:
-            log_warnx("a packet from the worker is no frame: %s",
-                      frame_strerror(sender->inlet.last_error));
-            break;
+        case INLET_BAD: count_bad(sender, frame_strerror(sender->inlet.last_error)); break;
         case INLET_END: begin_stop(sender); break;
         }
     }
+}
+
+/* Of the first batch, all but the lines that carbon would not have taken. */
+static void
+count_sent(struct sender *sender)
+{
+    uint64_t n_lines = sender->queue.first->n_lines;
+    uint64_t n_refused = sender->opts->deliver ? sender->carbon.render.n_refused : 0;
+
+    sender->tally.lines_sent += n_lines - n_refused;
+    sender->tally.lines_refused += n_refused;
+    if (n_refused > 0 && !sender->said_refused)
+        log_warnx("%" PRIu64 " lines of a flush were not sent: carbon takes none like them; "
+                  "further ones are counted only",
+                  n_refused);
+    sender->said_refused = sender->said_refused || n_refused > 0;
 }
 
 static void
 delivered(struct sender *sender)
 {
     uint64_t now_ms = clock_mono_ms();
+    uint64_t since_ms = sender->outage.last_success_ms;
 
-    if (sender->failing)
-        log_info("carbon %s takes flushes again, after %" PRIu64 " s", sender->opts->destination,
-                 (now_ms - sender->last_success_ms) / 1000);
-    sender->failing = false;
+    if (outage_end(&sender->outage, now_ms))
+        log_info("carbon %s takes flushes again, after %" PRIu64 " s", sender->target.destination,
+                 (now_ms - since_ms) / 1000);
     sender->sending = false;
-    sender->last_success_ms = now_ms;
-    sender->counts.lines_sent += sender->queue.first->n_lines;
-    backoff_reset(&sender->backoff);
+    count_sent(sender);
     queue_pop(&sender->queue);
 }
 
-/* One warning when it begins; every further try is told at debug level. */
 static void
 failed(struct sender *sender, const char *why)
 {
-    uint32_t wait_ms = backoff_fail(&sender->backoff, (uint32_t)random());
+    const char *destination = sender->target.destination;
 
-    if (sender->stopping)
-        wait_ms = LAST_RETRY_MS;
-    if (!sender->failing)
-        log_warnx("carbon %s does not take flushes: %s; keeping them and trying again",
-                  sender->opts->destination, why);
-    else
-        log_debug("carbon %s: %s; %zu flushes wait, next try in %u ms", sender->opts->destination,
-                  why, sender->queue.n_batches, wait_ms);
-    sender->failing = true;
+    switch (
+        outage_fail(&sender->outage, why, sender->stopping, (uint32_t)random(), clock_mono_ms())) {
+    case OUTAGE_WARNING:
+        log_warnx("carbon %s does not take flushes: %s; keeping them and trying again", destination,
+                  why);
+        break;
+    case OUTAGE_DETAIL:
+        log_debug("carbon %s: %s; %zu flushes wait", destination, why, sender->queue.n_batches);
+        break;
+    case OUTAGE_SILENCE: break;
+    }
+    target_doubt(&sender->target);
     sender->sending = false;
-    sender->counts.failures++;
-    sender->retry_ms = clock_mono_ms() + wait_ms;
+    sender->tally.failures++;
 }
 
 static void
@@ -223,59 +265,61 @@ static void
 start_sending(struct sender *sender)
 {
     sender->sending = true;
-    if (sender->failing)
-        sender->counts.reconnects++;
-    settle(sender, carbon_start(&sender->carbon, &sender->addresses, sender->queue.first,
+    if (sender->outage.failing)
+        sender->tally.reconnects++;
+    settle(sender, carbon_start(&sender->carbon, &sender->target.addresses, sender->queue.first,
                                 &sender->opts->dialect, clock_mono_ms()));
 }
 
-/* Asks the master to have carbon's name resolved. A master that is gone cannot be asked. */
+/* What is on its way to the old destination, and not there yet, is sent to the new one, whole. */
 static void
-ask_for_addresses(struct sender *sender)
+move(struct sender *sender)
 {
-    struct resolved stale;
-
-    while (read(sender->opts->addresses_fd, &stale, sizeof(stale)) > 0)
-        ;
-    sender->resolving = true;
-    sender->resolve_deadline_ms =
-        clock_mono_ms() + (sender->stopping ? LAST_RESOLVE_MS : RESOLVE_MS);
-    if (write(sender->opts->ask_fd, "", 1) != 1)
-        sender->resolve_deadline_ms = 0;
+    log_info("sending to %s from now on; %zu flushes wait", sender->target.destination,
+             sender->queue.n_batches);
+    sender->outage.failing = false;
+    if (sender->sending && carbon_step(&sender->carbon, clock_mono_ms()) == CARBON_DELIVERED)
+        delivered(sender);
+    carbon_cancel(&sender->carbon);
+    sender->sending = false;
 }
 
-/* Takes the resolver's answer, or after its time, or where it is none, the addresses of before. */
+/* An answer that nobody asked for has a reason, and is tried at once. */
 static void
 read_addresses(struct sender *sender)
 {
-    struct resolved answer = {.n = EAI_AGAIN};
-    ssize_t n = read(sender->opts->addresses_fd, &answer, sizeof(answer));
+    enum target_news news = target_read(&sender->target, clock_mono_ms());
 
-    if (n != sizeof(answer) && clock_mono_ms() < sender->resolve_deadline_ms)
+    if (news == TARGET_NOTHING)
         return;
-    sender->resolving = false;
-    if (n == sizeof(answer) && answer.n > 0 && answer.n <= NET_ADDRESSES_MAX)
-        sender->addresses = answer;
-    if (sender->addresses.n > 0)
-        start_sending(sender);
-    else
-        failed(sender, gai_strerror(answer.n < 0 ? answer.n : EAI_AGAIN));
+    if (news == TARGET_MOVED)
+        move(sender);
+    outage_hope(&sender->outage);
+}
+
+static void
+try_to_send(struct sender *sender)
+{
+    switch (target_seek(&sender->target, sender->stopping, clock_mono_ms())) {
+    case TARGET_READY: start_sending(sender); break;
+    case TARGET_WAITING: break;
+    case TARGET_UNKNOWN: failed(sender, gai_strerror(sender->target.error)); break;
+    }
 }
 
 /* Brings the delivery on its way, as far as it goes now. */
 static void
 deliver(struct sender *sender)
 {
+    read_addresses(sender);
     if (sender->sending)
         settle(sender, carbon_step(&sender->carbon, clock_mono_ms()));
-    if (sender->resolving)
-        read_addresses(sender);
-    if (sender->sending || sender->resolving || sender->queue.first == NULL)
+    if (sender->sending || sender->queue.first == NULL)
         return;
     if (!sender->opts->deliver)
         delivered(sender);
-    else if (clock_mono_ms() >= sender->retry_ms)
-        ask_for_addresses(sender);
+    else if (clock_mono_ms() >= sender->outage.retry_ms)
+        try_to_send(sender);
 }
 
 /* When something is to be done even if nothing arrives. */
@@ -286,10 +330,10 @@ next_deadline(const struct sender *sender)
 
     if (sender->sending)
         return earliest(deadline_ms, sender->carbon.deadline_ms);
-    if (sender->resolving)
-        return earliest(deadline_ms, sender->resolve_deadline_ms);
+    if (sender->target.waiting)
+        return earliest(deadline_ms, sender->target.deadline_ms);
     if (sender->queue.first != NULL)
-        return earliest(deadline_ms, sender->retry_ms);
+        return earliest(deadline_ms, sender->outage.retry_ms);
     return deadline_ms;
 }
 
@@ -299,8 +343,7 @@ wait_for_events(struct sender *sender)
     enum { SLOT_PIPE, SLOT_ADDRESSES, SLOT_CARBON, N_SLOTS };
     struct pollfd slots[N_SLOTS] = {
         [SLOT_PIPE] = {.fd = sender->stopping ? -1 : sender->opts->pipe_fd, .events = POLLIN},
-        [SLOT_ADDRESSES] = {.fd = sender->resolving ? sender->opts->addresses_fd : -1,
-                            .events = POLLIN},
+        [SLOT_ADDRESSES] = {.fd = sender->target.addresses_fd, .events = POLLIN},
         [SLOT_CARBON] = {.fd = sender->sending ? sender->carbon.fd : -1,
                          .events = carbon_events(&sender->carbon)},
     };
@@ -339,7 +382,7 @@ sender_main(const struct sender_opts *opts)
     sender_run(sender);
     if (sender->queue.n_lines > 0)
         log_warnx("carbon %s did not take %" PRIu64 " lines in time: they are lost",
-                  opts->destination, sender->queue.n_lines);
+                  sender->target.destination, sender->queue.n_lines);
     release(sender);
     free(sender);
     return 0;

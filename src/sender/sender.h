@@ -13,11 +13,11 @@
 struct sender_opts {
     int pipe_fd;      /* read end, O_DIRECT, non-blocking; EOF means the daemon is stopping */
     int ask_fd;       /* one byte written here asks for carbon's addresses */
-    int addresses_fd; /* they arrive here, one packet a time: struct resolved */
+    int addresses_fd; /* they arrive here, asked for or not, one packet a time: struct resolved */
 
     struct dialect dialect;
     bool deliver;            /* false with TRANSPORT=none: every batch counts as delivered */
-    const char *destination; /* "localhost:2003", for the log */
+    const char *destination; /* "localhost:2003", for the log, until an answer names another */
     size_t queue_memory;
     uint32_t connect_timeout_ms;
     uint32_t send_timeout_ms; /* without any progress */
@@ -28,8 +28,9 @@ struct sender_opts {
     bool detach;         /* stdout and stderr become what stdin is by then */
 };
 
-/* The process's whole life, from a fresh fork on: returns its exit status, 0 when the pipe ended
- * and everything was delivered or the time for that was over. Borrows opts. */
+/* The process's whole life, from a fresh fork on that ignores SIGPIPE and SIGHUP: returns its exit
+ * status, 0 when the pipe ended and everything was delivered or the time for that was over. Borrows
+ * opts. */
 int sender_main(const struct sender_opts *opts);
 
 #endif

@@ -63,6 +63,7 @@ selfstat_list_fill(struct selfstat_list *list, const struct selfstat *stats)
     selfstat_list_add(list, "packets_received", NULL, stats->packets);
     selfstat_list_add(list, "bytes_received", NULL, stats->bytes);
     selfstat_list_add(list, "lines_received", NULL, stats->lines);
+    selfstat_list_add(list, "lines_applied", NULL, stats->verdicts[TABLE_APPLIED]);
     selfstat_list_add(list, "bad_lines_seen", NULL, sum_of(stats->bad, PARSE_ERROR_COUNT));
     selfstat_list_add(list, "filtered", NULL, stats->verdicts[TABLE_FILTERED]);
     selfstat_list_add(list, "udp_drops", NULL, stats->udp_drops);

@@ -277,6 +277,22 @@ def test_reload_follows_a_link(background, place, sinks, sink):
     other.wait_batches(1)
 
 
+def test_reload_leaves_a_dead_destination_at_once(daemons, place, sinks):
+    """The log names the new one from then on."""
+    dead, other = sinks(listening=False), sinks()
+    daemon, _ = configured(daemons, place, dead)
+    daemon.send("moved:1|c")
+    until(lambda: daemon.warnings(str(dead.port)), "the daemon to notice")
+    write_config(place, f"GRAPHITE_PORT={other.port}\n")
+    reload(daemon)
+    other.wait_total("stats.moved", 1)
+    log = daemon.log
+    other.refuse()
+    until(lambda: daemon.warnings(str(other.port)), "a warning that names the new one")
+    assert f"sending to 127.0.0.1:{other.port} from now on" in log
+    assert len(daemon.warnings(str(dead.port))) == 1
+
+
 def test_reload_of_a_bad_file_changes_nothing(daemons, place, sink):
     daemon, path = configured(daemons, place, sink)
     write_config(place, "# bad\nFLUSH_INTERVAL=soon\nGRAPHITE_PORT=1\n")

@@ -196,3 +196,27 @@ def test_queue_is_bounded(daemons, sinks):
     for batch in sink.batches[:3]:
         assert set(f"stats.{name}" for name in names) <= set(batch.values()), "a flush was cut"
     assert len(daemon.log) < 20_000
+
+
+def test_flush_that_is_too_large(daemons, sink):
+    """Its own statistics say how much of it is missing, and so does one warning."""
+    daemon = daemons(sink, {**SETTINGS, "QUEUE_MEMORY": "1M", "FLUSH_INTERVAL": "4000"})
+    sink.wait_batches(1)
+    names = fat_names(4000)
+    send_fat(daemon, names)
+    sink.wait(lambda: sink.total("statsd.queue_dropped") > 0, "queue_dropped")
+    got = next(it for it in sink.batches if it.values().get("statsd.queue_dropped")).values()
+    n_sent = sum(name.startswith("stats.fat.") for name in got)
+    assert n_sent > 1000 and n_sent + got["statsd.queue_dropped"] == got["statsd.numStats"]
+    assert len(daemon.warnings("QUEUE_MEMORY")) == 1
+
+
+def test_outage_at_debug_level(daemons, sinks):
+    """Not a line for every try, neither before the end nor in the last ten seconds."""
+    sink = sinks(listening=False)
+    daemon = daemons(sink, {**SETTINGS, "LOG_LEVEL": "debug"})
+    daemon.send("c:1|c")
+    until(lambda: daemon.warnings(str(sink.port)), "the daemon to notice")
+    assert daemon.stop() == 0
+    told = [it for it in daemon.log.splitlines() if "refused" in it]
+    assert len(told) == 1, told

@@ -51,7 +51,7 @@ static const struct {
 } literals[] = {
     {"127.0.0.1", "127.0.0.1:2003"},
     {"192.0.2.7", "192.0.2.7:2003"},
-    {"2001:db8::1", "[2001:db8::1]:2003"},
+    {"2001:db8::1", "[2001:db8::1]:2003"}, /* the destination's name is written the same */
 };
 
 START_TEST(test_literal)
@@ -63,6 +63,7 @@ START_TEST(test_literal)
     ck_assert_int_eq(resolved.n, 1);
     net_format(&resolved.addresses[0], text);
     ck_assert_str_eq(text, literals[_i].text);
+    ck_assert_str_eq(resolved.destination, literals[_i].text);
 }
 END_TEST
 
@@ -73,6 +74,7 @@ START_TEST(test_no_such_name)
     resolve_lookup(NO_NAME, 2003, &resolved);
     ck_assert_int_lt(resolved.n, 0);
     ck_assert_str_ne(gai_strerror(resolved.n), "Unknown error");
+    ck_assert_str_eq(resolved.destination, NO_NAME ":2003");
 }
 END_TEST
 

@@ -105,7 +105,8 @@ START_TEST(test_cut_records)
 }
 END_TEST
 
-/* Each record takes 4 + 10 + 1 bytes. What does not fit is counted by its points. */
+/* Each record takes 4 + 10 + 1 bytes, the last 105. What does not fit is counted by its points. Of
+ * so little room, half is for own statistics. */
 START_TEST(test_limit)
 {
     static const struct {
@@ -121,15 +122,40 @@ START_TEST(test_limit)
     add_record(&payload, "c", 1);
     add_record(&payload, "d", 10);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct batch *batch = batch_new(ID, rows[i].limit);
+        struct batch *batch = batch_new(ID, 2 * rows[i].limit);
 
         ck_assert_int_eq(batch_add(batch, payload.data, payload.len), 0);
         ck_assert_msg(batch->n_lines == rows[i].n_lines, "row %zu", i);
         ck_assert_msg(batch->n_dropped == rows[i].n_dropped, "row %zu", i);
-        ck_assert_uint_le(batch->records.cap, rows[i].limit);
+        ck_assert_uint_eq(batch_count(payload.data, payload.len), 13);
+        ck_assert_uint_le(batch->records.cap, 2 * rows[i].limit);
         batch_free(batch);
     }
     buf_release(&payload);
+}
+END_TEST
+
+/* However many metrics there are, both processes' own statistics fit behind them. */
+START_TEST(test_own_statistics_have_room)
+{
+    struct batch *batch = batch_new(ID, 3 * BATCH_OWN_ROOM);
+    struct record record = {.source = RECORD_SELF, .name = "numStats", .name_len = 8};
+    struct buf payload;
+
+    record_add(&record, STATISTIC_VALUE, 0, 1);
+    buf_init(&payload, 1000);
+    add_record(&payload, "a", 1);
+    while (batch->n_dropped == 0)
+        ck_assert_int_eq(batch_add(batch, payload.data, payload.len), 0);
+    ck_assert_uint_le(batch->records.len, 2 * BATCH_OWN_ROOM);
+    payload.len = 0;
+    ck_assert_int_eq(record_encode(&record, &payload), 0);
+    for (size_t i = 0; i < BATCH_OWN_ROOM / payload.len; i++) {
+        ck_assert_int_eq(batch_add(batch, payload.data, payload.len), 0);
+        ck_assert_uint_eq(batch->n_dropped, 1);
+    }
+    buf_release(&payload);
+    batch_free(batch);
 }
 END_TEST
 
@@ -199,6 +225,7 @@ main(void)
     tcase_add_test(tcase, test_what_is_no_record);
     tcase_add_test(tcase, test_cut_records);
     tcase_add_test(tcase, test_limit);
+    tcase_add_test(tcase, test_own_statistics_have_room);
     tcase_add_test(tcase, test_own_statistics);
     tcase_add_test(tcase, test_seal);
     tcase_add_test(tcase, test_seal_of_nothing);

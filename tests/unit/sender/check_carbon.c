@@ -559,6 +559,24 @@ START_TEST(test_no_answer)
 }
 END_TEST
 
+/* What was under way is nothing any more, and the next try is like any other. */
+START_TEST(test_cancel)
+{
+    struct rig rig;
+
+    rig_init(&rig, 1);
+    rig.listener = listen_for(&rig, "127.0.0.1");
+    start(&rig);
+    carbon_cancel(&rig.carbon);
+    ck_assert_int_eq(rig.carbon.fd, -1);
+    ck_assert_int_eq(carbon_step(&rig.carbon, NOW_MS), CARBON_BUSY);
+    carbon_cancel(&rig.carbon);
+    start(&rig);
+    close(rig.listener);
+    rig_release(&rig);
+}
+END_TEST
+
 START_TEST(test_idle)
 {
     struct rig rig;
@@ -592,6 +610,7 @@ main(void)
     tcase_add_test(tcase, test_all_refuse);
     tcase_add_test(tcase, test_impossible_address);
     tcase_add_test(tcase, test_no_answer);
+    tcase_add_test(tcase, test_cancel);
     tcase_add_test(tcase, test_idle);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);

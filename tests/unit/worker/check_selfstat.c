@@ -70,11 +70,11 @@ START_TEST(test_names_and_values)
         const char *name;
         double value;
     } rows[] = {
-        {"packets_received", 1},  {"bytes_received", 2},  {"lines_received", 3},
-        {"bad_lines_seen", 11},   {"udp_drops", 10},      {"truncated", 9},
-        {"filtered", 11},         {"memory_used", 14},    {"bad.no_value", 5},
-        {"bad.bad_rate", 6},      {"refused.metrics", 7}, {"refused.memory", 8},
-        {"refused.overflow", 12},
+        {"packets_received", 1}, {"bytes_received", 2},    {"lines_received", 3},
+        {"lines_applied", 4},    {"bad_lines_seen", 11},   {"udp_drops", 10},
+        {"truncated", 9},        {"filtered", 11},         {"memory_used", 14},
+        {"bad.no_value", 5},     {"bad.bad_rate", 6},      {"refused.metrics", 7},
+        {"refused.memory", 8},   {"refused.overflow", 12},
     };
     struct selfstat_list list;
 

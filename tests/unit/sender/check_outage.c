@@ -1,0 +1,111 @@
+/*
+ * check_outage: when the next try comes and what is told of a failed one, under a false clock.
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sender/outage.h"
+
+#define NOW_MS UINT64_C(1000000)
+
+START_TEST(test_words)
+{
+    static const struct {
+        uint64_t after_ms;
+        const char *why;
+        bool stopping;
+        enum outage_word word;
+    } rows[] = {
+        {0, "refused", false, OUTAGE_WARNING},     {1000, "refused", false, OUTAGE_SILENCE},
+        {59999, "refused", false, OUTAGE_SILENCE}, {60000, "refused", false, OUTAGE_DETAIL},
+        {60001, "refused", false, OUTAGE_SILENCE}, {60002, "reset", false, OUTAGE_DETAIL},
+        {60003, "reset", false, OUTAGE_SILENCE},   {60004, "refused", false, OUTAGE_DETAIL},
+        {120004, "reset", true, OUTAGE_SILENCE},   {200000, "refused", true, OUTAGE_SILENCE},
+    };
+    struct outage outage;
+
+    outage_init(&outage, NOW_MS);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        ck_assert_msg(outage_fail(&outage, rows[i].why, rows[i].stopping, 0,
+                                  NOW_MS + rows[i].after_ms) == rows[i].word,
+                      "row %zu", i);
+}
+END_TEST
+
+START_TEST(test_a_stop_may_begin_it)
+{
+    struct outage outage;
+
+    outage_init(&outage, NOW_MS);
+    ck_assert_int_eq(outage_fail(&outage, "refused", true, 0, NOW_MS), OUTAGE_WARNING);
+    ck_assert_int_eq(outage_fail(&outage, "reset", true, 0, NOW_MS + 500), OUTAGE_SILENCE);
+    ck_assert_uint_eq(outage.retry_ms, NOW_MS + 1000);
+}
+END_TEST
+
+START_TEST(test_end)
+{
+    struct outage outage;
+
+    outage_init(&outage, NOW_MS);
+    ck_assert(!outage_end(&outage, NOW_MS + 1));
+    ck_assert_uint_eq(outage.last_success_ms, NOW_MS + 1);
+    ck_assert_int_eq(outage_fail(&outage, "refused", false, 0, NOW_MS), OUTAGE_WARNING);
+    ck_assert(outage_end(&outage, NOW_MS + 2));
+    ck_assert(!outage_end(&outage, NOW_MS + 3));
+    ck_assert_int_eq(outage_fail(&outage, "refused", false, 0, NOW_MS), OUTAGE_WARNING);
+}
+END_TEST
+
+/* 1, 2, 4 s, 10 % less by chance 0; hope begins anew. */
+START_TEST(test_waits)
+{
+    struct outage outage;
+
+    outage_init(&outage, NOW_MS);
+    ck_assert_uint_eq(outage.retry_ms, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        outage_fail(&outage, "refused", false, 0, NOW_MS);
+        ck_assert_uint_eq(outage.retry_ms, NOW_MS + (900u << i));
+    }
+    outage_hope(&outage);
+    ck_assert_uint_eq(outage.retry_ms, 0);
+    outage_fail(&outage, "refused", false, 0, NOW_MS);
+    ck_assert_uint_eq(outage.retry_ms, NOW_MS + 900);
+}
+END_TEST
+
+START_TEST(test_long_reason)
+{
+    struct outage outage;
+    char why[300];
+
+    memset(why, 'x', sizeof(why) - 1);
+    why[sizeof(why) - 1] = '\0';
+    outage_init(&outage, NOW_MS);
+    outage_fail(&outage, why, false, 0, NOW_MS);
+    ck_assert_uint_eq(strlen(outage.reason), sizeof(outage.reason) - 1);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("outage");
+    TCase *tcase = tcase_create("outage");
+    SRunner *runner;
+    int n_failed;
+
+    tcase_add_test(tcase, test_words);
+    tcase_add_test(tcase, test_a_stop_may_begin_it);
+    tcase_add_test(tcase, test_end);
+    tcase_add_test(tcase, test_waits);
+    tcase_add_test(tcase, test_long_reason);
+    suite_add_tcase(suite, tcase);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    n_failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return n_failed != 0;
+}

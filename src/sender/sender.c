@@ -98,7 +98,7 @@ finish_incoming(struct sender *sender)
     sender->incoming = NULL;
     if (batch->n_dropped > 0)
         log_warnx("%" PRIu64 " of %" PRIu64 " lines of a flush are left out: they have no room in "
-                  "half of QUEUE_MEMORY",
+                  "QUEUE_MEMORY",
                   batch->n_dropped, batch->n_dropped + batch->n_lines);
     if (sender->opts->self_stats)
         add_own(sender, batch);
@@ -136,15 +136,27 @@ count_missed(struct sender *sender)
 
     if (n == 0)
         return;
+    if (!sender->said_missed)
+        log_warnx("%" PRIu64 " packets of the worker's are missing; more are counted only", n);
+    sender->said_missed = true;
     sender->missed_seen = sender->inlet.n_missed;
     sender->tally.frames_missed += n;
-    if (!sender->said_missed)
-        log_warnx("%" PRIu64 " packets from the worker are missing; further ones are counted only",
-                  n);
-    sender->said_missed = true;
 }
 
-/* No flush takes more than half of the memory, so that one can arrive while one is on its way. */
+/* For the flush that is arriving older ones go, in the end even the one that is on its way. */
+static void
+make_room(struct sender *sender)
+{
+    size_t size = batch_size(sender->incoming);
+
+    queue_make_room(&sender->queue, size, sender->sending);
+    if (!sender->sending || sender->queue.size + size <= sender->queue.limit)
+        return;
+    carbon_cancel(&sender->carbon);
+    sender->sending = false;
+    queue_make_room(&sender->queue, size, false);
+}
+
 static void
 take_frame(struct sender *sender, const struct frame *frame)
 {
@@ -154,14 +166,14 @@ take_frame(struct sender *sender, const struct frame *frame)
         finish_incoming(sender);
     }
     if (sender->incoming == NULL)
-        sender->incoming = batch_new(frame->header.flush_id, sender->opts->queue_memory / 2);
+        sender->incoming = batch_new(frame->header.flush_id, sender->opts->queue_memory);
     if (sender->incoming == NULL) {
         drop_frame(sender, frame);
         return;
     }
     if (batch_add(sender->incoming, frame->payload, frame->header.len) != 0)
         count_bad(sender, "what it holds is no record");
-    queue_make_room(&sender->queue, batch_size(sender->incoming), sender->sending);
+    make_room(sender);
     if ((frame->header.flags & FRAME_LAST) != 0)
         finish_incoming(sender);
 }
@@ -220,8 +232,7 @@ count_sent(struct sender *sender)
 static void
 delivered(struct sender *sender)
 {
-    uint64_t now_ms = clock_mono_ms();
-    uint64_t since_ms = sender->outage.last_success_ms;
+    uint64_t now_ms = clock_mono_ms(), since_ms = sender->outage.last_success_ms;
 
     if (outage_end(&sender->outage, now_ms))
         log_info("carbon %s takes flushes again, after %" PRIu64 " s", sender->target.destination,

@@ -105,7 +105,7 @@ PORTS_64 = dataclasses.replace(PACKED_1K, ports=64)
 OLD_NAMES = Stage(500 * K, rate=500 * K, names=10 * K, types="c", prefix="old")
 BOMB = Stage(10 * M, rate=M, types="c", all_new=True, prefix="bomb")
 COLLIDE = Stage(4 * M, rate=M, names=M, types="c", ring=M, name_len=40, blocks=True)
-MILLION = {"MAX_METRICS": "2000000", "QUEUE_MEMORY": "512M"}  # half of which one flush may take
+MILLION = {"MAX_METRICS": "2000000", "QUEUE_MEMORY": "256M"}
 TIMERS_AND_SETS = (f"{LINE_PREFIX}timers.m.web.", f"{LINE_PREFIX}sets.s.web.")
 
 NONE_LOST = Bar("samples lost", "lost", 0)

@@ -35,8 +35,8 @@ struct rig {
     struct outlet outlet;
     int carbon; /* bound, and listening when listen_now was called */
     pid_t pid;
-    int log;           /* what the sender logs */
-    char heard[65536]; /* by carbon, in one connection */
+    int log;               /* what the sender logs */
+    char heard[256 << 10]; /* by carbon, in one connection */
 };
 
 #define DESTINATION "localhost:2003"
@@ -747,7 +747,7 @@ END_TEST
 START_TEST(test_flush_without_room)
 {
     struct record record = {.source = RECORD_SELF, .name = "numStats", .name_len = 8};
-    enum { N_LINES = 4000 };
+    enum { N_LINES = 8000 };
 
     record_add(&record, STATISTIC_VALUE, 0, N_LINES);
     set_up();
@@ -770,6 +770,33 @@ START_TEST(test_flush_without_room)
     end_frames();
     assert_ends_well();
     ck_assert_uint_eq(n_logged("QUEUE_MEMORY"), 1);
+}
+END_TEST
+
+/* A flush that is on its way goes in the end, too, where the next one has no room beside it. */
+START_TEST(test_stalled_flush_makes_room)
+{
+    enum { N_LINES = 3000 };
+    int stalled;
+
+    set_up();
+    listen_now();
+    rig.opts.queue_memory = 64 << 10;
+    rig.opts.self_stats = true;
+    start();
+    for (int i = 0; i < N_LINES; i++)
+        give_frame(1, "a", 1, i == N_LINES - 1 ? FRAME_LAST : 0);
+    resolve();
+    stalled = hear(); /* all of it, but it is not acknowledged */
+    for (int i = 0; i < N_LINES; i++)
+        give_frame(2, "b", 2, i == N_LINES - 1 ? FRAME_LAST : 0);
+    close(hear());
+    close(stalled);
+    ck_assert_ptr_null(strstr(rig.heard, "stats.a"));
+    ck_assert_double_ge(own("queue_dropped"), N_LINES); /* and the own ones of it */
+    ck_assert_uint_ge(n_heard(), N_LINES);
+    end_frames();
+    assert_ends_well();
 }
 END_TEST
 
@@ -893,6 +920,7 @@ main(void)
     tcase_add_test(tcase, test_move_to_nowhere);
     tcase_add_test(tcase, test_an_outage_is_told_once);
     tcase_add_test(tcase, test_flush_without_room);
+    tcase_add_test(tcase, test_stalled_flush_makes_room);
     tcase_add_test(tcase, test_no_memory_for_a_flush);
     tcase_add_test(tcase, test_nothing_to_deliver_to);
     tcase_add_test(tcase, test_signals);

@@ -202,7 +202,7 @@ def test_flush_that_is_too_large(daemons, sink):
     """Its own statistics say how much of it is missing, and so does one warning."""
     daemon = daemons(sink, {**SETTINGS, "QUEUE_MEMORY": "1M", "FLUSH_INTERVAL": "4000"})
     sink.wait_batches(1)
-    names = fat_names(4000)
+    names = fat_names(8000)
     send_fat(daemon, names)
     sink.wait(lambda: sink.total("statsd.queue_dropped") > 0, "queue_dropped")
     got = next(it for it in sink.batches if it.values().get("statsd.queue_dropped")).values()

@@ -100,6 +100,21 @@ table_prefetch(const struct table *table, uint32_t hash)
     __builtin_prefetch(metric + 64, 1);
 }
 
+/* Begins to load where a timer's next sample goes, once the metric is there. */
+static inline void
+table_prefetch_samples(const struct table *table, uint32_t hash, enum metric_type type)
+{
+    const struct table_place *places = arena_at(&table->arena, table->index.places);
+    const struct table_place *place = &places[hash & ((1u << table->index.log2_n) - 1)];
+    struct metric *metric = arena_at(&table->arena, place->ref);
+    const struct timer *timer;
+
+    if (type != METRIC_TIMER || place->hash != hash || metric->type != METRIC_TIMER)
+        return;
+    timer = metric_state(metric, table->open);
+    __builtin_prefetch((const double *)arena_at(&table->arena, timer->samples) + timer->n, 1);
+}
+
 /* The metric of a type and name, or NULL. For the flush too, of any table, while it is running. */
 struct metric *table_find(const struct table *table, enum metric_type type, const struct name *name,
                           uint32_t hash);

@@ -114,3 +114,21 @@ def test_node(daemon):
         {"node.t": [10, 30]},
         {"node.s": 2},
     )
+
+
+def test_bytes_of_py_statsd(daemon):
+    """What its client puts on the wire for the example in its own README, and a sampled counter."""
+    for datagram in (
+        "python_test.time:500.000000|ms",
+        "python_test.inc_int:1|c",
+        "python_test.decr_int:-1|c",
+        "python_test.gauge:42.000000|g",
+        "python_test.sampled:1|c|@0.5",
+    ):
+        daemon.send(datagram)
+    assert_values(
+        daemon,
+        {"python_test.inc_int": 1, "python_test.decr_int": -1, "python_test.sampled": 2},
+        {"python_test.gauge": 42},
+        {"python_test.time": [500]},
+    )

@@ -179,3 +179,11 @@ net_format(const struct net_address *address, char out[NET_TEXT_MAX])
     else
         snprintf(out, NET_TEXT_MAX, "unknown");
 }
+
+void
+net_format_host(const char *host, uint16_t port, char *out, size_t size)
+{
+    bool is_v6 = strchr(host, ':') != NULL;
+
+    snprintf(out, size, "%s%s%s:%u", is_v6 ? "[" : "", host, is_v6 ? "]" : "", (unsigned)port);
+}

@@ -47,4 +47,7 @@ int net_socket_error(int fd);
 /* "192.0.2.1:2003" or "[2001:db8::1]:2003" with a NUL. */
 void net_format(const struct net_address *address, char out[NET_TEXT_MAX]);
 
+/* The same of a host's name or literal, cut to size bytes with the NUL. */
+void net_format_host(const char *host, uint16_t port, char *out, size_t size);
+
 #endif

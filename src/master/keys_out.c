@@ -2,10 +2,10 @@
  * keys_out: the settings of delivery and of the processes themselves. Knows what each means to the
  * sender, the master and the log; must not know where a value came from.
  */
-#include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 
+#include "base/net.h"
 #include "base/num.h"
 #include "master/keys.h"
 
@@ -75,15 +75,12 @@ set_graphite_host(struct config *config, const struct value *value)
 static const char *
 set_graphite_port(struct config *config, const struct value *value)
 {
-    const char *host = config->master.graphite_host;
-    size_t size = sizeof(config->destination);
+    struct master_opts *master = &config->master;
 
-    if (config->master.graphite_port == 0)
-        config->master.graphite_port = (uint16_t)value->number;
-    if (strchr(host, ':') != NULL)
-        snprintf(config->destination, size, "[%s]:%u", host, config->master.graphite_port);
-    else
-        snprintf(config->destination, size, "%s:%u", host, config->master.graphite_port);
+    if (master->graphite_port == 0)
+        master->graphite_port = (uint16_t)value->number;
+    net_format_host(master->graphite_host, master->graphite_port, config->destination,
+                    sizeof(config->destination));
     return NULL;
 }
 

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -48,22 +47,12 @@ resolve_take(struct resolve *resolve)
         continue;
 }
 
-/* As the configuration names it. */
-static void
-name_destination(const char *host, uint16_t port, char out[RESOLVED_DESTINATION_MAX])
-{
-    bool is_v6 = strchr(host, ':') != NULL;
-
-    snprintf(out, RESOLVED_DESTINATION_MAX, "%s%s%s:%u", is_v6 ? "[" : "", host, is_v6 ? "]" : "",
-             (unsigned)port);
-}
-
 void
 resolve_lookup(const char *host, uint16_t port, struct resolved *out)
 {
     /* The padding too: it travels. */
     memset(out, 0, sizeof(*out));
-    name_destination(host, port, out->destination);
+    net_format_host(host, port, out->destination, sizeof(out->destination));
     out->n = net_lookup(host, port, SOCK_STREAM, out->addresses);
 }
 

@@ -314,6 +314,19 @@ START_TEST(test_tcp)
 }
 END_TEST
 
+START_TEST(test_format_host)
+{
+    char out[32];
+
+    net_format_host("carbon.example", 2003, out, sizeof(out));
+    ck_assert_str_eq(out, "carbon.example:2003");
+    net_format_host("2001:db8::1", 2003, out, sizeof(out));
+    ck_assert_str_eq(out, "[2001:db8::1]:2003");
+    net_format_host("carbon.example", 2003, out, 8);
+    ck_assert_str_eq(out, "carbon.");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -323,6 +336,7 @@ main(void)
     int n_failed;
 
     tcase_add_test(tcase, test_literals_there_and_back);
+    tcase_add_test(tcase, test_format_host);
     tcase_add_test(tcase, test_format_of_no_address);
     tcase_add_test(tcase, test_no_host_is_every_address);
     tcase_add_test(tcase, test_lookup_failures);

@@ -18,7 +18,7 @@ struct gauge {
  * wall clock. */
 void gauge_set(struct gauge *gauge, const struct sample *sample, uint64_t now_ms);
 
-/* Adds the gauge's point to record. */
+/* Adds the gauge's point to record, and when it was set. */
 void gauge_points(const struct gauge *gauge, struct record *record);
 
 #endif

@@ -19,9 +19,16 @@ record_add(struct record *record, enum statistic statistic, unsigned index, doub
 }
 
 static size_t
+set_len(const struct record *record)
+{
+    return record->source == METRIC_GAUGE ? RECORD_SET_LEN : 0;
+}
+
+static size_t
 encoded_len(const struct record *record)
 {
-    return RECORD_HEADER_LEN + (size_t)record->n_points * RECORD_POINT_LEN + record->name_len;
+    return RECORD_HEADER_LEN + set_len(record) + (size_t)record->n_points * RECORD_POINT_LEN +
+           record->name_len;
 }
 
 int
@@ -36,6 +43,8 @@ record_encode(const struct record *record, struct buf *buf)
     to[1] = record->n_points;
     memcpy(to + 2, &record->name_len, sizeof(record->name_len));
     to += RECORD_HEADER_LEN;
+    memcpy(to, &record->set_ms, set_len(record));
+    to += set_len(record);
     for (size_t i = 0; i < record->n_points; i++, to += RECORD_POINT_LEN) {
         to[0] = record->points[i].statistic;
         to[1] = record->points[i].index;
@@ -70,6 +79,9 @@ record_decode(const uint8_t **cursor, const uint8_t *end, struct record *out)
         (size_t)(end - from) < encoded_len(out))
         return -1;
     from += RECORD_HEADER_LEN;
+    out->set_ms = 0;
+    memcpy(&out->set_ms, from, set_len(out));
+    from += set_len(out);
     for (size_t i = 0; i < out->n_points; i++, from += RECORD_POINT_LEN) {
         if (decode_point(from, &out->points[i]) != 0)
             return -1;

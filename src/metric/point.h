@@ -4,8 +4,8 @@
  * A record is one name with all the statistics that a flush has of it. Encoded, without padding, in
  * the machine's byte order:
  *
- *   u8 source · u8 n_points · u16 name_len · n_points × { u8 statistic · u8 index · f64 value } ·
- * name
+ *   u8 source · u8 n_points · u16 name_len · of a gauge: u64 set_ms ·
+ *   n_points × { u8 statistic · u8 index · f64 value } · name
  */
 #ifndef METRIC_POINT_H
 #define METRIC_POINT_H
@@ -38,17 +38,19 @@ struct point {
 
 #define RECORD_POINTS_MAX 32
 #define RECORD_HEADER_LEN 4
+#define RECORD_SET_LEN    8
 #define RECORD_POINT_LEN  10
 /* With the longest name a record still fits in one frame of the pipe. */
 #define RECORD_NAME_MAX 1024
 #define RECORD_ENCODED_MAX \
-    (RECORD_HEADER_LEN + RECORD_POINTS_MAX * RECORD_POINT_LEN + RECORD_NAME_MAX)
+    (RECORD_HEADER_LEN + RECORD_SET_LEN + RECORD_POINTS_MAX * RECORD_POINT_LEN + RECORD_NAME_MAX)
 
 struct record {
     uint8_t source;
     uint8_t n_points;
     uint16_t name_len;
     const char *name; /* borrowed */
+    uint64_t set_ms;  /* of a gauge: the wall clock when its value was set */
     struct point points[RECORD_POINTS_MAX];
 };
 

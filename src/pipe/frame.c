@@ -8,7 +8,7 @@
 
 #include "base/hash.h"
 
-_Static_assert(sizeof(struct frame_header) == 24, "a frame's header has no holes");
+_Static_assert(sizeof(struct frame_header) == 32, "a frame's header has no holes");
 
 static const char *const error_names[] = {
     [FRAME_OK] = "ok",

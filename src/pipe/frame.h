@@ -15,9 +15,25 @@ struct frame_header {
     uint32_t crc;      /* CRC-32C of everything behind this field */
     uint16_t len;      /* of the payload */
     uint16_t flags;    /* FRAME_LAST */
-    uint64_t sequence; /* one more than that of the frame before; 0 from a new writer */
-    uint64_t flush_id; /* the end of the flushed interval, wall clock, milliseconds */
+    uint64_t sequence; /* of the frame in its flush, from 0 on; 0 again where that begins anew */
+    uint64_t flush_id; /* what tells flushes apart, see below */
+    uint64_t end_ms;   /* the end of the flushed interval, wall clock, milliseconds */
 };
+
+/* A flush_id is two halves: the writer's arena, a random number that is not 0, and the flush in
+ * that arena, one more than the one before. Of one arena, a flush that is not newer than another
+ * that was taken has been taken itself; several may have the same end_ms, the last is the whole. */
+static inline uint32_t
+frame_epoch(uint64_t flush_id)
+{
+    return (uint32_t)(flush_id >> 32);
+}
+
+static inline uint32_t
+frame_number(uint64_t flush_id)
+{
+    return (uint32_t)flush_id;
+}
 
 /* The last frame of its flush. */
 #define FRAME_LAST 1u

@@ -4,6 +4,7 @@
 #include "pipe/inlet.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,14 +15,15 @@ inlet_init(struct inlet *inlet, int fd)
     inlet->fd = fd;
 }
 
-/* A writer counts from 0, so a frame 0 out of turn is a new writer and nothing missed; before the
- * first frame a new reader cannot know. */
-static void
-follow(struct inlet *inlet, uint64_t sequence)
+static bool
+follows(struct inlet *inlet, const struct frame_header *header)
 {
-    if (inlet->next_sequence != 0 && sequence > inlet->next_sequence)
-        inlet->n_missed += sequence - inlet->next_sequence;
-    inlet->next_sequence = sequence + 1;
+    if (header->sequence != 0 &&
+        (header->flush_id != inlet->flush_id || header->sequence != inlet->next_sequence))
+        return false;
+    inlet->flush_id = header->flush_id;
+    inlet->next_sequence = header->sequence + 1;
+    return true;
 }
 
 enum inlet_result
@@ -42,6 +44,8 @@ inlet_read(struct inlet *inlet, struct frame *out)
         return INLET_BAD;
     }
     out->payload = inlet->packet + sizeof(struct frame_header);
-    follow(inlet, out->header.sequence);
-    return INLET_FRAME;
+    if (follows(inlet, &out->header))
+        return INLET_FRAME;
+    inlet->n_stale++;
+    return INLET_STALE;
 }

@@ -1,5 +1,9 @@
 /*
  * inlet: the sender's end of the pipe. What arrives is checked, never trusted.
+ *
+ * A flush's frames come in order from its first. Where a worker died within a flush, or a sender
+ * before this one, its frames come anew from the first on; what then still stands in the pipe of
+ * the try before is passed over.
  */
 #ifndef PIPE_INLET_H
 #define PIPE_INLET_H
@@ -10,9 +14,10 @@
 
 struct inlet {
     int fd;
+    uint64_t flush_id; /* of the frame before */
     uint64_t next_sequence;
-    uint64_t n_bad;    /* packets that were no frame */
-    uint64_t n_missed; /* frames that should have come between two that did */
+    uint64_t n_bad;   /* packets that were no frame */
+    uint64_t n_stale; /* frames that do not follow the one before and are no flush's first */
     enum frame_error last_error;
     uint8_t packet[FRAME_MAX];
 };
@@ -24,9 +29,10 @@ struct frame {
 };
 
 enum inlet_result {
-    INLET_FRAME, /* *out is filled */
+    INLET_FRAME, /* *out is filled: the first of its flush, or what follows the frame before */
     INLET_EMPTY, /* nothing there now */
     INLET_BAD,   /* a packet that is no frame was counted and passed over */
+    INLET_STALE, /* a frame that does not follow was counted and passed over */
     INLET_END,   /* every writer is gone */
 };
 

@@ -9,14 +9,14 @@
 #include "base/hash.h"
 
 struct batch *
-batch_new(uint64_t id, size_t limit)
+batch_new(uint64_t id, uint64_t end_ms, size_t limit)
 {
     struct batch *batch = calloc(1, sizeof(*batch));
 
     if (batch == NULL)
         return NULL;
     batch->id = id;
-    batch->timestamp_s = id / 1000;
+    batch->timestamp_s = end_ms / 1000;
     batch->metrics_limit = limit - (limit / 2 < BATCH_OWN_ROOM ? limit / 2 : BATCH_OWN_ROOM);
     buf_init(&batch->records, limit);
     return batch;

@@ -28,7 +28,7 @@ struct batch {
 #define BATCH_OWN_ROOM 4096
 
 /* An empty batch of at most limit bytes of records, or NULL without memory. */
-struct batch *batch_new(uint64_t id, size_t limit);
+struct batch *batch_new(uint64_t id, uint64_t end_ms, size_t limit);
 
 /* NULL is fine. */
 void batch_free(struct batch *batch);

@@ -44,9 +44,9 @@ struct sender {
     struct outage outage;
 
     struct tally tally;
-    uint64_t dropped_seen, missed_seen;       /* in the tally already */
-    bool said_bad, said_missed, said_refused; /* once in a process's life */
-    uint64_t unkept_id;                       /* the flush that was said to have no memory */
+    uint64_t dropped_seen;       /* in the tally already */
+    bool said_bad, said_refused; /* once in a process's life */
+    uint64_t unkept_id;          /* the flush that was said to have no memory */
 };
 
 static void
@@ -129,20 +129,6 @@ count_bad(struct sender *sender, const char *why)
     sender->said_bad = true;
 }
 
-static void
-count_missed(struct sender *sender)
-{
-    uint64_t n = sender->inlet.n_missed - sender->missed_seen;
-
-    if (n == 0)
-        return;
-    if (!sender->said_missed)
-        log_warnx("%" PRIu64 " packets of the worker's are missing; more are counted only", n);
-    sender->said_missed = true;
-    sender->missed_seen = sender->inlet.n_missed;
-    sender->tally.frames_missed += n;
-}
-
 /* For the flush that is arriving older ones go, in the end even the one that is on its way. */
 static void
 make_room(struct sender *sender)
@@ -160,13 +146,13 @@ make_room(struct sender *sender)
 static void
 take_frame(struct sender *sender, const struct frame *frame)
 {
-    count_missed(sender);
     if (sender->incoming != NULL && sender->incoming->id != frame->header.flush_id) {
         log_warnx("the worker ended within a flush: what came of it is sent");
         finish_incoming(sender);
     }
     if (sender->incoming == NULL)
-        sender->incoming = batch_new(frame->header.flush_id, sender->opts->queue_memory);
+        sender->incoming =
+            batch_new(frame->header.flush_id, frame->header.end_ms, sender->opts->queue_memory);
     if (sender->incoming == NULL) {
         drop_frame(sender, frame);
         return;
@@ -207,6 +193,7 @@ read_frames(struct sender *sender)
         switch (inlet_read(&sender->inlet, &frame)) {
         case INLET_FRAME: take_frame(sender, &frame); break;
         case INLET_EMPTY: return;
+        case INLET_STALE: break;
         case INLET_BAD: count_bad(sender, frame_strerror(sender->inlet.last_error)); break;
         case INLET_END: begin_stop(sender); break;
         }

@@ -8,17 +8,33 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/board.h"
 #include "metric/dialect.h"
 
 struct sender_opts {
     int pipe_fd;      /* read end, O_DIRECT, non-blocking; EOF means the daemon is stopping */
     int ask_fd;       /* one byte written here asks for carbon's addresses */
     int addresses_fd; /* they arrive here, asked for or not, one packet a time: struct resolved */
+    int ack_fd; /* eventfd, non-blocking: rung when board->committed or board->sender_starts is new
+                 */
+    /* A file, of tmpfs or memfd_create(2), that outlives the process: empty at first, then what the
+     * sender before this one has left. */
+    int arena_fd;
+    int spool_fd;  /* SPOOL_DIR, a directory that this process may write to; -1: none */
+    int gauges_fd; /* the directory of GAUGES_FILE; -1: none */
+    struct board *board;
 
     struct dialect dialect;
     bool deliver;            /* false with TRANSPORT=none: every batch counts as delivered */
     const char *destination; /* "localhost:2003", for the log, until an answer names another */
     size_t queue_memory;
+    bool await_fin;            /* GRAPHITE_ACK=fin: delivered is what carbon has closed behind */
+    bool never_twice;          /* DOWNSTREAM=aggregator */
+    uint64_t replay_window_ms; /* 0: nothing is sent again once it was delivered */
+    uint64_t spool_max_bytes;
+    uint64_t spool_max_age_ms;
+    const char *gauges_name; /* of GAUGES_FILE in its directory */
+    uint32_t dns_refresh_ms; /* how long addresses count as good */
     uint32_t connect_timeout_ms;
     uint32_t send_timeout_ms; /* without any progress */
     bool self_stats;

@@ -22,6 +22,5 @@ tally_report(struct tally *tally, const struct tally_now *now, struct batch *bat
     batch_add_own(batch, "restarts.sender", (double)now->n_restarts);
     add_if_any(batch, "lines_refused", tally->lines_refused);
     add_if_any(batch, "frames_bad", tally->frames_bad);
-    add_if_any(batch, "frames_missed", tally->frames_missed);
     *tally = (struct tally){0};
 }

@@ -16,7 +16,6 @@ struct tally {
     uint64_t failures;      /* deliveries that failed */
     uint64_t reconnects;    /* deliveries that were begun after one had failed */
     uint64_t frames_bad;    /* from the worker: no frame, or one that holds what is no record */
-    uint64_t frames_missed; /* that should have come between two that did */
 };
 
 /* How things are at the moment. */

@@ -13,7 +13,7 @@ void
 push_begin(struct push *push, uint64_t now_ms)
 {
     flush_begin(&push->flush);
-    outlet_begin(&push->outlet, push->flush.interval.end_ms);
+    outlet_begin(&push->outlet, push->flush.interval.end_ms, push->flush.interval.end_ms);
     selfstat_list_reset(&push->own);
     push->n_own_sent = 0;
     push->started_ms = now_ms;

@@ -23,8 +23,6 @@
 
 /* What SIGTERM leaves time for. */
 #define FINAL_MS 6000
-/* Of MEMORY_LIMIT, for flushes that the sender does not take. */
-#define BACKLOG_SHARE 8
 
 struct worker {
     const struct worker_opts *opts;
@@ -66,12 +64,11 @@ static void
 start_shard(struct worker *worker, size_t i, const struct hash_key *key)
 {
     const struct worker_opts *opts = worker->opts;
-    size_t memory = opts->memory_limit - opts->memory_limit / BACKLOG_SHARE;
     struct shard_opts shard = {
         .n_sockets = opts->n_sockets / opts->n_threads,
         .table =
             {
-                .memory_limit = memory / opts->n_threads,
+                .memory_limit = opts->memory_limit / opts->n_threads,
                 .max_metrics = opts->max_metrics,
                 .timer_max_samples = opts->timer_max_samples,
                 .set_exact_max = opts->set_exact_max,
@@ -126,16 +123,12 @@ make_filter(struct worker *worker)
 static void
 init(struct worker *worker, const struct worker_opts *opts)
 {
-    int error;
-
     worker->opts = opts;
     worker->master = getppid();
     open_descriptors(worker);
     make_filter(worker);
     start_shards(worker);
-    error = outlet_init(&worker->push.outlet, opts->pipe_fd, opts->memory_limit / BACKLOG_SHARE);
-    if (error != 0)
-        give_up(error, "cannot take memory for the backlog");
+    outlet_init(&worker->push.outlet, opts->pipe_fd);
     worker->push.self_stats = opts->self_stats;
     worker->push.n_restarts = opts->n_restarts;
     schedule_init(&worker->schedule, opts->flush_ms, opts->flush_align, clock_mono_ms(),
@@ -148,7 +141,6 @@ release(struct worker *worker)
     flush_release(&worker->push.flush);
     for (size_t i = 0; i < worker->opts->n_threads; i++)
         shard_join(&worker->shards[i]);
-    outlet_release(&worker->push.outlet);
     free(worker->shards);
     free(worker->patterns);
     close(worker->signal_fd);
@@ -249,15 +241,6 @@ push_interval(struct worker *worker)
         give_up(error, "cannot write to the sender's pipe");
 }
 
-static void
-drain_outlet(struct worker *worker)
-{
-    int error = outlet_drain(&worker->push.outlet);
-
-    if (error != 0 && error != -EAGAIN)
-        give_up(error, "cannot write to the sender's pipe");
-}
-
 /* Only the master may end an interval before its time: a worker that another asked to would flush
  * it under a timestamp that its successor uses once more, and carbon keeps the last. */
 static void
@@ -271,7 +254,7 @@ read_signals(struct worker *worker)
 static void
 wait_for_events(struct worker *worker, uint64_t deadline_ms)
 {
-    bool waits_for_pipe = worker->push.outlet.n_waiting > 0 || worker->push.state == PUSH_BLOCKED;
+    bool waits_for_pipe = worker->push.state == PUSH_BLOCKED;
     struct pollfd slots[] = {
         {.fd = worker->stopping ? -1 : worker->signal_fd, .events = POLLIN},
         {.fd = worker->closing ? worker->done_fd : -1, .events = POLLIN},
@@ -298,7 +281,6 @@ worker_run(struct worker *worker)
     while (!worker->stopping) {
         wait_for_events(worker, next_deadline(worker));
         read_signals(worker);
-        drain_outlet(worker);
         close_if_due(worker);
         begin_if_closed(worker);
         push_interval(worker);
@@ -311,10 +293,9 @@ static bool
 finish_flush(struct worker *worker, uint64_t deadline_ms)
 {
     for (;;) {
-        drain_outlet(worker);
         begin_if_closed(worker);
         push_interval(worker);
-        if (!is_busy(worker) && worker->push.outlet.n_waiting == 0)
+        if (!is_busy(worker))
             return true;
         if (clock_mono_ms() >= deadline_ms)
             return false;

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/board.h"
 #include "metric/dialect.h"
 #include "metric/filter.h"
 #include "metric/name.h"
@@ -21,6 +22,16 @@ struct worker_opts {
     int sockets[WORKER_SOCKETS_MAX];
     size_t n_sockets;
     int pipe_fd; /* write end, O_DIRECT, non-blocking */
+    int ack_fd;  /* eventfd, non-blocking: the sender has committed a flush or has started */
+    /* A file, of tmpfs or memfd_create(2), that outlives the process: empty at first, then what the
+     * worker before this one has left. */
+    int arena_fd;
+    int quarantine_fd; /* a file to append to, for datagrams that killed two workers; -1: none */
+    int gauges_fd;     /* a file of gauges to begin with where the arena is empty; -1: none */
+    struct board *board;
+    bool crashed;   /* the worker before this one died of itself: not asked to, not of SIGKILL */
+    bool keep_open; /* at the end, what is flushed of the open interval stays in the arena, too: a
+                     * successor in the same interval goes on with it and flushes the whole */
 
     uint64_t flush_ms;
     bool flush_align; /* timestamps are multiples of flush_ms */

@@ -1,0 +1,55 @@
+/*
+ * board: one page that the three processes share, for the few words that they tell each other
+ * without a message. Every word has one writer; none is ever trusted beyond what is said here.
+ */
+#ifndef BASE_BOARD_H
+#define BASE_BOARD_H
+
+#include <stdint.h>
+
+/* A word that changes at least every second while its process gets on. Each new process goes on
+ * counting where the last one stopped. */
+enum board_beat { BOARD_WORKER, BOARD_SENDER, BOARD_BEATS };
+
+/* What the worker has received, ever (as long as its arena lives), for the sender's last line:
+ * lines = applied + filtered + bad + refused. */
+struct board_ledger {
+    uint64_t lines, applied, filtered, bad, refused;
+    uint64_t udp_drops, quarantined;
+};
+
+struct board {
+    uint64_t beats[BOARD_BEATS];
+    /* The sender's: the id of the flush that it has taken last, whole, into memory that outlives
+     * it. The worker clears a flush only then. */
+    uint64_t committed;
+    /* The sender's: one more at every start, before it reads the pipe. What the one before had read
+     * and not committed is to be sent again. */
+    uint64_t sender_starts;
+    struct board_ledger ledger; /* the worker's */
+};
+
+/* A zeroed board, mapped so that processes forked from now on share it, or NULL without memory.
+ * There is one in a master's life, and it is never given back. */
+struct board *board_new(void);
+
+static inline uint64_t
+board_get(const uint64_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+static inline void
+board_set(uint64_t *word, uint64_t value)
+{
+    __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+/* One more; the word is the caller's alone to write. */
+static inline void
+board_count(uint64_t *word)
+{
+    board_set(word, __atomic_load_n(word, __ATOMIC_RELAXED) + 1);
+}
+
+#endif

@@ -4,25 +4,39 @@
 #include "metric/flush.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
+
+static size_t
+samples_len(const struct flush *flush)
+{
+    return flush->timers.capacity * sizeof(double);
+}
 
 int
-flush_init(struct flush *flush, struct table *const *tables, size_t n,
-           const struct dialect *dialect, const struct rules *rules)
+flush_init(struct flush *flush, const struct flush_opts *opts)
 {
-    assert(n > 0 && n <= FLUSH_TABLES_MAX);
+    void *samples;
+
+    assert(opts->n_tables > 0 && opts->n_tables <= FLUSH_TABLES_MAX);
     memset(flush, 0, sizeof(*flush));
-    for (size_t i = 0; i < n; i++)
-        flush->tables[i] = tables[i];
-    flush->n_tables = n;
-    flush->dialect = dialect;
-    flush->rules = rules;
-    return arena_init(&flush->scratch, TIMER_SCRATCH + SET_SCRATCH);
+    flush->opts = *opts;
+    flush->timers.arena = &flush->scratch;
+    flush->timers.capacity = opts->n_tables * (opts->max_samples > 0 ? opts->max_samples : 1);
+    samples = mmap(NULL, samples_len(flush), PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (samples == MAP_FAILED)
+        return -errno;
+    flush->timers.samples = samples;
+    return arena_init(&flush->scratch, &(struct arena_opts){.size = TIMER_SCRATCH + SET_SCRATCH});
 }
 
 void
 flush_release(struct flush *flush)
 {
+    if (flush->timers.samples != NULL)
+        (void)munmap(flush->timers.samples, samples_len(flush));
     arena_release(&flush->scratch);
     memset(flush, 0, sizeof(*flush));
 }
@@ -33,18 +47,15 @@ enter(struct flush *flush, size_t table)
 {
     flush->table = table;
     flush->before = 0;
-    flush->at_end = flush->tables[table]->newest == 0;
-    flush->at = flush->at_end ? 0 : flush->tables[table]->first;
+    flush->at_end = flush->newest[table] == 0;
+    flush->at = flush->at_end ? 0 : flush->opts.tables[table]->first;
     flush->n_unlinked = 0;
 }
 
-void
-flush_begin(struct flush *flush)
+static void
+begin(struct flush *flush)
 {
-    for (size_t i = 0; i < flush->n_tables; i++)
-        assert(__atomic_load_n(&flush->tables[i]->flushing, __ATOMIC_ACQUIRE));
     flush->running = true;
-    flush->interval = flush->tables[0]->closed;
     /* 0 is on every metric that no other table's walk has come to. */
     flush->round = flush->round == UINT8_MAX ? 1 : (uint8_t)(flush->round + 1);
     flush->n_records = 0;
@@ -53,16 +64,38 @@ flush_begin(struct flush *flush)
     enter(flush, 0);
 }
 
+void
+flush_begin(struct flush *flush, const struct interval *interval)
+{
+    flush->interval = *interval;
+    flush->number = flush->opts.tables[0]->number - 1;
+    for (size_t i = 0; i < flush->opts.n_tables; i++) {
+        assert(__atomic_load_n(&flush->opts.tables[i]->flushing, __ATOMIC_ACQUIRE));
+        flush->newest[i] = flush->opts.tables[i]->newest;
+    }
+    begin(flush);
+}
+
+void
+flush_begin_open(struct flush *flush, const struct interval *interval)
+{
+    flush->interval = *interval;
+    flush->number = flush->opts.tables[0]->number;
+    for (size_t i = 0; i < flush->opts.n_tables; i++)
+        flush->newest[i] = flush->opts.tables[i]->last;
+    begin(flush);
+}
+
 static struct metric *
 current(const struct flush *flush)
 {
-    return arena_at(&flush->tables[flush->table]->arena, flush->at);
+    return arena_at(&flush->opts.tables[flush->table]->arena, flush->at);
 }
 
 static unsigned
-closed_generation(const struct flush *flush)
+generation_of(const struct flush *flush)
 {
-    return flush->tables[0]->open ^ 1;
+    return flush->number & 1;
 }
 
 /* Behind the newest, metrics may be growing. */
@@ -70,74 +103,65 @@ static void
 step(struct flush *flush)
 {
     flush->before = flush->at;
-    flush->at_end = flush->at == flush->tables[flush->table]->newest;
+    flush->at_end = flush->at == flush->newest[flush->table];
     flush->at = flush->at_end ? 0 : current(flush)->next;
 }
 
-/* Takes the current metric out of the order; its table forgets it at the next close, unless samples
- * came for it. The newest stays, since new ones are being put behind it. */
+/* Finds the name at hand in the tables from the first-th on. */
 static void
-unlink_current(struct flush *flush)
-{
-    struct table *table = flush->tables[flush->table];
-    struct metric *metric = current(flush);
-    arena_ref ref = flush->at, next;
-
-    if (ref == table->newest || flush->n_unlinked == TABLE_FORGOTTEN_MAX) {
-        step(flush);
-        return;
-    }
-    next = metric->next;
-    if (flush->before == 0)
-        table->first = next;
-    else
-        ((struct metric *)arena_at(&table->arena, flush->before))->next = next;
-    metric->next = table->unlinked;
-    table->unlinked = ref;
-    flush->at = next;
-    flush->n_unlinked++;
-}
-
-/* Finds the name at hand in the tables that are still to be walked. */
-static void
-gather(struct flush *flush)
+gather(struct flush *flush, size_t first)
 {
     struct metric *metric = current(flush);
     struct name name = {.text = metric_name(metric), .len = metric->name_len};
-    uint32_t hash;
 
-    metric->round = 0;
+    for (size_t i = 0; i < flush->opts.n_tables; i++)
+        flush->members[i] =
+            i < first || i == flush->table
+                ? NULL
+                : table_find(flush->opts.tables[i], metric->type, &name, metric->hash);
     flush->members[flush->table] = metric;
-    if (flush->table + 1 == flush->n_tables)
-        return;
-    hash = table_hash(flush->tables[flush->table], metric->type, &name);
-    for (size_t i = flush->table + 1; i < flush->n_tables; i++) {
-        flush->members[i] = table_find(flush->tables[i], metric->type, &name, hash);
+}
+
+/* Marks the name at hand where the walk is still to come. */
+static void
+mark_round(struct flush *flush)
+{
+    current(flush)->round = 0;
+    for (size_t i = flush->table + 1; i < flush->opts.n_tables; i++) {
         if (flush->members[i] != NULL)
             flush->members[i]->round = flush->round;
     }
+}
+
+/* Flushes in a row without a sample, before this one. */
+static uint32_t
+idle_flushes(const struct flush *flush, const struct metric *metric)
+{
+    uint32_t since = flush->number - metric->active;
+
+    return since > 0 && since <= INT32_MAX ? since - 1 : 0;
 }
 
 /* A name is as young as its youngest member. */
 static void
 describe(const struct flush *flush, struct rules_case *out)
 {
-    unsigned closed = closed_generation(flush);
+    unsigned generation = generation_of(flush);
 
     *out = (struct rules_case){
         .type = current(flush)->type, .n_idle = UINT32_MAX, .end_ms = flush->interval.end_ms};
-    for (size_t i = flush->table; i < flush->n_tables; i++) {
-        const struct metric *metric = flush->members[i];
+    for (size_t i = 0; i < flush->opts.n_tables; i++) {
+        struct metric *metric = flush->members[i];
         uint64_t updated_ms;
 
         if (metric == NULL)
             continue;
         updated_ms = __atomic_load_n(&metric->updated_ms, __ATOMIC_RELAXED);
-        out->touched |= metric->touched[closed];
-        out->touched_since |= __atomic_load_n(&metric->touched[closed ^ 1], __ATOMIC_RELAXED);
-        out->gauge_known |= metric->gauge_known;
-        if (metric->n_idle < out->n_idle)
-            out->n_idle = metric->n_idle;
+        out->touched |= metric_touched(metric, generation);
+        out->touched_since |= metric_touched(metric, generation ^ 1);
+        out->gauge_known |= metric->type == METRIC_GAUGE && metric_last(metric)->check != 0;
+        if (idle_flushes(flush, metric) < out->n_idle)
+            out->n_idle = idle_flushes(flush, metric);
         if (updated_ms > out->updated_ms)
             out->updated_ms = updated_ms;
     }
@@ -151,29 +175,29 @@ judge(const struct flush *flush)
     describe(flush, &facts);
     if (current(flush)->filtered)
         return facts.n_idle + 1 < RULES_IDLE_MAX ? RULES_SKIP : RULES_FORGET;
-    return rules_judge(flush->rules, &facts);
+    return rules_judge(flush->opts.rules, &facts);
 }
 
 /* Of the members that have a value, the one that was set last; one of the interval before any that
  * is older. */
-static struct gauge *
+static const struct gauge *
 latest_gauge(const struct flush *flush)
 {
-    unsigned closed = closed_generation(flush);
-    struct gauge *latest = NULL;
+    unsigned generation = generation_of(flush);
+    const struct gauge *latest = NULL;
     bool is_touched = false;
 
-    for (size_t i = flush->table; i < flush->n_tables; i++) {
+    for (size_t i = 0; i < flush->opts.n_tables; i++) {
         struct metric *metric = flush->members[i];
-        struct gauge *gauge;
+        bool touched = metric != NULL && metric_touched(metric, generation);
+        const struct gauge *gauge;
 
-        if (metric == NULL || (!metric->touched[closed] && (is_touched || !metric->gauge_known)))
+        if (metric == NULL || (!touched && (is_touched || metric_last(metric)->check == 0)))
             continue;
-        gauge = metric->touched[closed] ? metric_state(metric, closed) : metric_last(metric);
-        if (latest != NULL && is_touched == metric->touched[closed] &&
-            gauge->set_ms < latest->set_ms)
+        gauge = touched ? metric_state(metric, generation) : &metric_last(metric)->gauge;
+        if (latest != NULL && is_touched == touched && gauge->set_ms < latest->set_ms)
             continue;
-        is_touched = metric->touched[closed];
+        is_touched = touched;
         latest = gauge;
     }
     assert(latest != NULL);
@@ -183,18 +207,17 @@ latest_gauge(const struct flush *flush)
 static void
 fill_counter(const struct flush *flush, struct record *out)
 {
-    unsigned closed = closed_generation(flush);
     struct counter whole = {0};
 
-    for (size_t i = flush->table; i < flush->n_tables; i++) {
+    for (size_t i = 0; i < flush->opts.n_tables; i++) {
         if (flush->members[i] != NULL)
-            counter_merge(&whole, metric_state(flush->members[i], closed));
+            counter_merge(&whole, metric_state(flush->members[i], generation_of(flush)));
     }
-    counter_points(&whole, flush->dialect, (double)flush->interval.span_ms / 1000.0, out);
+    counter_points(&whole, flush->opts.dialect, (double)flush->interval.span_ms / 1000.0, out);
 }
 
 static void
-fill_timer(struct flush *flush, struct record *out)
+fill_timer(const struct flush *flush, struct record *out)
 {
     struct timer_part parts[FLUSH_TABLES_MAX];
     size_t n = 0;
@@ -203,14 +226,14 @@ fill_timer(struct flush *flush, struct record *out)
         record_add(out, STATISTIC_COUNT, 0, 0);
         return;
     }
-    for (size_t i = flush->table; i < flush->n_tables; i++) {
+    for (size_t i = 0; i < flush->opts.n_tables; i++) {
         if (flush->members[i] != NULL)
             parts[n++] = (struct timer_part){
-                .timer = metric_state(flush->members[i], closed_generation(flush)),
-                .arena = &flush->tables[i]->arena,
+                .timer = metric_state(flush->members[i], generation_of(flush)),
+                .arena = &flush->opts.tables[i]->arena,
             };
     }
-    timer_points(parts, n, &flush->scratch, flush->dialect, out);
+    timer_points(parts, n, &flush->timers, flush->opts.dialect, out);
 }
 
 static void
@@ -219,11 +242,11 @@ fill_set(struct flush *flush, struct record *out)
     struct set_part parts[FLUSH_TABLES_MAX];
     size_t n = 0;
 
-    for (size_t i = flush->table; i < flush->n_tables; i++) {
+    for (size_t i = 0; i < flush->opts.n_tables; i++) {
         if (flush->members[i] != NULL)
             parts[n++] = (struct set_part){
-                .set = metric_state(flush->members[i], closed_generation(flush)),
-                .arena = &flush->tables[i]->arena,
+                .set = metric_state(flush->members[i], generation_of(flush)),
+                .arena = &flush->opts.tables[i]->arena,
             };
     }
     set_points(parts, n, &flush->scratch, out);
@@ -246,53 +269,14 @@ fill(struct flush *flush, struct record *out)
     }
 }
 
+/* Goes on with the next table, or ends. */
 static void
-count_idle(const struct flush *flush)
-{
-    for (size_t i = flush->table; i < flush->n_tables; i++) {
-        struct metric *metric = flush->members[i];
-
-        if (metric != NULL && metric->n_idle < UINT16_MAX - 1)
-            metric->n_idle++;
-    }
-}
-
-/* The members in other tables follow when the walk comes to them. */
-static void
-forget(struct flush *flush)
-{
-    for (size_t i = flush->table; i < flush->n_tables; i++) {
-        if (flush->members[i] != NULL)
-            flush->members[i]->n_idle = UINT16_MAX;
-    }
-    unlink_current(flush);
-}
-
-/* Goes on with the next table. Behind the last the tables may be closed again. */
-static bool
 enter_next(struct flush *flush)
 {
-    if (flush->table + 1 < flush->n_tables) {
-        flush->members[flush->table] = NULL;
+    if (flush->table + 1 < flush->opts.n_tables)
         enter(flush, flush->table + 1);
-        return true;
-    }
-    flush->running = false;
-    for (size_t i = 0; i < flush->n_tables; i++)
-        __atomic_store_n(&flush->tables[i]->flushing, false, __ATOMIC_RELEASE);
-    return false;
-}
-
-/* A metric that was dealt with under its name in a table before. What it was told so by must be
- * gone when the rounds begin anew. */
-static void
-pass(struct flush *flush)
-{
-    current(flush)->round = 0;
-    if (current(flush)->n_idle == UINT16_MAX)
-        unlink_current(flush);
     else
-        step(flush);
+        flush->running = false;
 }
 
 bool
@@ -300,15 +284,17 @@ flush_peek(struct flush *flush, struct record *out)
 {
     while (flush->running) {
         if (flush->at_end) {
-            if (!enter_next(flush))
-                return false;
+            enter_next(flush);
             continue;
         }
         if (flush->table > 0 && current(flush)->round == flush->round) {
-            pass(flush);
+            /* It was dealt with under its name. The mark must be gone when the rounds begin anew,
+             * and there is no other peek at it. */
+            current(flush)->round = 0;
+            step(flush);
             continue;
         }
-        gather(flush);
+        gather(flush, flush->table);
         flush->verdict = judge(flush);
         if (flush->verdict != RULES_FORGET)
             flush->n_metrics[current(flush)->type]++;
@@ -316,45 +302,92 @@ flush_peek(struct flush *flush, struct record *out)
             fill(flush, out);
             return true;
         }
-        if (flush->verdict == RULES_FORGET) {
-            forget(flush);
-        } else {
-            count_idle(flush);
-            step(flush);
-        }
+        mark_round(flush);
+        step(flush);
     }
     return false;
-}
-
-static void
-clear(struct flush *flush)
-{
-    unsigned closed = closed_generation(flush);
-
-    for (size_t i = flush->table; i < flush->n_tables; i++) {
-        struct metric *metric = flush->members[i];
-        struct table *table = flush->tables[i];
-
-        if (metric == NULL)
-            continue;
-        metric->n_idle = 0;
-        if (!metric->touched[closed])
-            continue;
-        if (metric->type == METRIC_GAUGE) {
-            *metric_last(metric) = *(struct gauge *)metric_state(metric, closed);
-            metric->gauge_known = true;
-        }
-        metric_reset(metric, closed, &table->arena, &table->freed);
-    }
 }
 
 void
 flush_advance(struct flush *flush)
 {
-    if (flush->verdict == RULES_SEND)
-        clear(flush);
-    else
-        count_idle(flush);
+    mark_round(flush);
     flush->n_records++;
     step(flush);
+}
+
+void
+flush_begin_clear(struct flush *flush)
+{
+    flush->running = true;
+    enter(flush, 0);
+}
+
+/* Takes the current metric out of the order; its table forgets it at the next close, unless samples
+ * came for it. The newest stays, since new ones are being put behind it. */
+static void
+unlink_current(struct flush *flush)
+{
+    struct table *table = flush->opts.tables[flush->table];
+    struct metric *metric = current(flush);
+    arena_ref ref = flush->at, *link = &table->first;
+
+    if (ref == flush->newest[flush->table] || flush->n_unlinked == TABLE_FORGOTTEN_MAX) {
+        step(flush);
+        return;
+    }
+    if (flush->before != 0)
+        link = &((struct metric *)arena_at(&table->arena, flush->before))->next;
+    undo_note(flush->opts.undo, link, sizeof(*link));
+    undo_note(flush->opts.undo, &metric->next, sizeof(metric->next));
+    undo_note(flush->opts.undo, &table->unlinked, sizeof(table->unlinked));
+    *link = metric->next;
+    metric->next = table->unlinked;
+    table->unlinked = ref;
+    undo_commit(flush->opts.undo);
+    flush->at = *link;
+    flush->n_unlinked++;
+}
+
+/* What has samples is cleared even where they are not wanted any more. */
+static void
+clear(struct flush *flush, struct metric *metric)
+{
+    struct table *table = flush->opts.tables[flush->table];
+    unsigned generation = generation_of(flush);
+
+    metric->active = flush->number;
+    if (metric->type == METRIC_GAUGE) {
+        undo_note(flush->opts.undo, metric_last(metric), sizeof(struct gauge_last));
+        metric_set_last(metric, metric_state(metric, generation));
+        undo_commit(flush->opts.undo);
+    }
+    metric_reset(metric, generation, &table->arena, &table->freed);
+}
+
+bool
+flush_clear(struct flush *flush, size_t n)
+{
+    while (flush->running && n-- > 0) {
+        struct metric *metric;
+
+        if (flush->at_end) {
+            enter_next(flush);
+            continue;
+        }
+        metric = current(flush);
+        if (metric_touched(metric, generation_of(flush))) {
+            clear(flush, metric);
+            step(flush);
+            continue;
+        }
+        gather(flush, 0);
+        if (judge(flush) == RULES_FORGET)
+            unlink_current(flush);
+        else
+            step(flush);
+    }
+    for (size_t i = 0; i < flush->opts.n_tables && !flush->running; i++)
+        __atomic_store_n(&flush->opts.tables[i]->flushing, false, __ATOMIC_RELEASE);
+    return flush->running;
 }

@@ -20,7 +20,16 @@ allocate(struct hll *hll, struct arena *arena)
         return -1;
     memset(arena_at(arena, ref), 0, HLL_REGISTERS);
     hll->registers = ref;
+    hll->sum = 0;
     return 0;
+}
+
+void
+hll_note(const struct hll *hll, const struct arena *arena, uint64_t hash)
+{
+    const uint8_t *registers = arena_at(arena, hll->registers);
+
+    undo_note(arena->undo, &registers[hash >> RUN_BITS], 1);
 }
 
 int
@@ -34,8 +43,10 @@ hll_add(struct hll *hll, struct arena *arena, uint64_t hash)
     if (hll->registers == 0 && allocate(hll, arena) != 0)
         return -1;
     registers = arena_at(arena, hll->registers);
-    if (registers[hash >> RUN_BITS] < rank)
-        registers[hash >> RUN_BITS] = rank;
+    if (registers[hash >> RUN_BITS] >= rank)
+        return 0;
+    hll->sum += (uint32_t)(rank - registers[hash >> RUN_BITS]);
+    registers[hash >> RUN_BITS] = rank;
     return 0;
 }
 
@@ -52,8 +63,11 @@ hll_merge(struct hll *into, struct arena *arena, const struct hll *from,
         return -1;
     registers = arena_at(arena, into->registers);
     more = arena_at(from_arena, from->registers);
-    for (size_t i = 0; i < HLL_REGISTERS; i++)
+    into->sum = 0;
+    for (size_t i = 0; i < HLL_REGISTERS; i++) {
         registers[i] = registers[i] < more[i] ? more[i] : registers[i];
+        into->sum += registers[i];
+    }
     return 0;
 }
 
@@ -96,10 +110,27 @@ hll_estimate(const struct hll *hll, const struct arena *arena)
     return estimate < 0x1p64 ? (uint64_t)estimate : UINT64_MAX;
 }
 
+bool
+hll_survey(const struct hll *hll, struct survey *survey)
+{
+    const uint8_t *registers;
+    uint32_t sum = 0;
+
+    if (!survey_mark(survey, hll->registers, HLL_REGISTERS))
+        return false;
+    registers = arena_at(survey->arena, hll->registers);
+    for (size_t i = 0; i < HLL_REGISTERS; i++) {
+        if (registers[i] > RANK_MAX)
+            return false;
+        sum += registers[i];
+    }
+    return sum == hll->sum;
+}
+
 void
 hll_reset(struct hll *hll, struct arena *arena)
 {
     if (hll->registers != 0)
         arena_give(arena, hll->registers, HLL_REGISTERS);
-    hll->registers = 0;
+    *hll = (struct hll){0};
 }

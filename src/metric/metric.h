@@ -10,42 +10,52 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/arena.h"
+#include "base/survey.h"
 #include "metric/counter.h"
 #include "metric/gauge.h"
 #include "metric/sample.h"
 #include "metric/set.h"
 #include "metric/timer.h"
 
-/* Followed by the two states and the name. */
+/* Followed by the two states, of a gauge by what it was last, and by the name. */
 struct metric {
     uint64_t updated_ms; /* wall clock of the last sample; the flush reads it, in one piece */
     arena_ref next;      /* in order of creation; of the newest only the table's own thread's */
+    uint32_t hash;       /* of type and name */
+    /* By generation: of the state, once samples came, else 0; the flush looks at both. A successor
+     * of the process trusts the state that it fits. */
+    uint32_t check[2];
+    uint32_t active; /* the interval that last had samples, as far as flushed; the flush's */
     uint16_t name_len;
-    uint8_t type;
-    bool filtered;    /* its samples are not wanted */
-    bool touched[2];  /* by generation: whether samples came; the flush reads both */
-    bool gauge_known; /* of a gauge: whether metric_last holds a value; the flush's, as the rest */
-    uint8_t round;    /* the flush that deals with it under another table's name; 0: none */
-    uint16_t n_idle;  /* flushes in a row that found no sample */
-    uint16_t unused;
+    uint8_t type : 7;
+    uint8_t filtered : 1; /* its samples are not wanted */
+    uint8_t round;        /* the flush that deals with it under another table's name, 0: none */
 };
 
-/* Bytes of one state, and how many stand in a metric: the two generations', and a gauge's last. */
+/* What the last flush that found samples sent of a gauge. */
+struct gauge_last {
+    struct gauge gauge;
+    uint64_t check; /* of the gauge, 0: there was none */
+};
+
+/* Bytes of one state, and of what stands behind both. */
 extern const uint8_t metric_state_sizes[METRIC_TYPE_COUNT];
-extern const uint8_t metric_state_counts[METRIC_TYPE_COUNT];
+extern const uint8_t metric_last_sizes[METRIC_TYPE_COUNT];
 
 /* Bytes of a metric, name included. */
 static inline size_t
 metric_size(enum metric_type type, size_t name_len)
 {
-    return sizeof(struct metric) + (size_t)metric_state_counts[type] * metric_state_sizes[type] +
+    return sizeof(struct metric) + (size_t)2 * metric_state_sizes[type] + metric_last_sizes[type] +
            name_len;
 }
 
-/* Zeroes a new metric and gives it its name. */
-void metric_init(struct metric *metric, enum metric_type type, const char *name, size_t name_len);
+/* Zeroes a new metric and gives it its name and that name's hash. */
+void metric_init(struct metric *metric, enum metric_type type, const char *name, size_t name_len,
+                 uint32_t hash);
 
 /* The state of a generation (0 or 1), to be used as what the type says. */
 static inline void *
@@ -54,11 +64,34 @@ metric_state(struct metric *metric, unsigned generation)
     return (char *)(metric + 1) + (size_t)generation * metric_state_sizes[metric->type];
 }
 
-/* Of a gauge: what the last flush that found samples sent. */
-static inline struct gauge *
+/* Of a gauge. */
+static inline struct gauge_last *
 metric_last(struct metric *metric)
 {
     return metric_state(metric, 2);
+}
+
+/* Whether samples came in a generation. */
+static inline bool
+metric_touched(const struct metric *metric, unsigned generation)
+{
+    return __atomic_load_n(&metric->check[generation], __ATOMIC_RELAXED) != 0;
+}
+
+/* Any one bit of a state of size bytes that turns over changes it. Never 0. */
+static inline uint32_t
+metric_check(const struct metric *metric, const void *state, size_t size)
+{
+    uint64_t fold = metric->hash;
+
+    for (size_t i = 0; i < size / sizeof(uint64_t); i++) {
+        uint64_t word;
+
+        memcpy(&word, (const char *)state + i * sizeof(word), sizeof(word));
+        fold ^= word << (7 * i + 1) | word >> (63 - 7 * i);
+    }
+    fold ^= fold >> 32;
+    return (uint32_t)fold != 0 ? (uint32_t)fold : 1;
 }
 
 /* The name, metric->name_len bytes, without a NUL. */
@@ -68,8 +101,16 @@ metric_name(const struct metric *metric)
     return (const char *)metric + metric_size(metric->type, 0);
 }
 
-/* Forgets the samples of a generation that is being flushed; what they took goes to pile. */
+/* Keeps a gauge as what it was last. */
+void metric_set_last(struct metric *metric, const struct gauge *gauge);
+
+/* Forgets the samples of a generation that is being flushed; what they took goes to pile. Who dies
+ * within has forgotten them. */
 void metric_reset(struct metric *metric, unsigned generation, const struct arena *arena,
                   struct arena_pile *pile);
+
+/* Marks what samples have of the arena that is surveyed, and clears states without any. False where
+ * the metric, whose size was checked, cannot be what it was. */
+bool metric_survey(struct metric *metric, struct survey *survey);
 
 #endif

@@ -5,9 +5,6 @@
 #include "metric/select.h"
 
 #include <assert.h>
-#include <float.h>
-#include <stdint.h>
-#include <string.h>
 
 static void
 swap(double *a, double *b)
@@ -33,8 +30,8 @@ sift_down(double *values, size_t root, size_t n)
     }
 }
 
-void
-select_sort(double *values, size_t n)
+static void
+sort(double *values, size_t n)
 {
     for (size_t i = n / 2; i-- > 0;)
         sift_down(values, i, n);
@@ -89,7 +86,7 @@ select_nth(double *values, size_t n, size_t k)
         size_t split;
 
         if (patience-- == 0) {
-            select_sort(values, n);
+            sort(values, n);
             return values[k];
         }
         split = partition(values, n) + 1;
@@ -102,61 +99,4 @@ select_nth(double *values, size_t n, size_t k)
         }
     }
     return values[0];
-}
-
-/* Doubles in their order as whole numbers, and back: negative ones have all bits turned round, the
- * others the sign alone. */
-static uint64_t
-rank_of(double value)
-{
-    uint64_t bits;
-
-    memcpy(&bits, &value, sizeof(bits));
-    return bits >> 63 != 0 ? ~bits : bits | UINT64_C(1) << 63;
-}
-
-static double
-value_of(uint64_t rank)
-{
-    uint64_t bits = rank >> 63 != 0 ? rank & ~(UINT64_C(1) << 63) : ~rank;
-    double value;
-
-    memcpy(&value, &bits, sizeof(value));
-    return value;
-}
-
-/* How many values of a part are at most limit. */
-static size_t
-count_up_to(const struct select_part *part, double limit)
-{
-    size_t low = 0, high = part->n;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (part->values[middle] <= limit)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-double
-select_nth_of_sorted(const struct select_part *parts, size_t n_parts, uint64_t k)
-{
-    uint64_t low = rank_of(-DBL_MAX), high = rank_of(DBL_MAX);
-
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2, n = 0;
-
-        for (size_t i = 0; i < n_parts; i++)
-            n += count_up_to(&parts[i], value_of(middle));
-        if (n > k)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    /* 0 and -0 are equal, but -0 is the first that the search comes to: it was nobody's. */
-    return value_of(low) + 0.0;
 }

@@ -3,7 +3,6 @@
  */
 #include "metric/set.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #define FIRST_CAPACITY 8u
@@ -12,6 +11,12 @@ static size_t
 bytes_of(uint32_t capacity)
 {
     return capacity * sizeof(uint64_t);
+}
+
+static uint32_t
+fold_of(uint64_t member)
+{
+    return (uint32_t)(member ^ member >> 32);
 }
 
 /* The place of member among the power of two that capacity is: where it is or could be put. */
@@ -64,6 +69,7 @@ change_over(struct set *set, struct arena *arena, uint64_t member)
         arena_give(arena, set->members, bytes_of(set->capacity));
     set->members = 0;
     set->capacity = 0;
+    set->fold = 0;
     return 0;
 }
 
@@ -74,22 +80,53 @@ contains(const struct set *set, const struct arena *arena, uint64_t member)
            *place_of(arena_at(arena, set->members), set->capacity, member) == member;
 }
 
+static int
+add_to_hll(struct set *set, struct arena *arena, uint64_t member)
+{
+    hll_note(&set->hll, arena, member);
+    return hll_add(&set->hll, arena, member);
+}
+
 int
 set_add(struct set *set, struct arena *arena, uint64_t member, uint32_t max)
 {
+    uint64_t *place;
+
     if (member == 0)
         member = 1;
     if (set->hll.registers != 0)
-        return hll_add(&set->hll, arena, member);
+        return add_to_hll(set, arena, member);
     if (contains(set, arena, member))
         return 0;
     if (set->n >= max)
         return change_over(set, arena, member);
     if (set->n >= set->capacity / 4 * 3 && grow(set, arena) != 0)
         return -1;
-    *place_of(arena_at(arena, set->members), set->capacity, member) = member;
+    place = place_of(arena_at(arena, set->members), set->capacity, member);
+    undo_note(arena->undo, place, sizeof(*place));
+    *place = member;
     set->n++;
+    set->fold ^= fold_of(member);
     return 0;
+}
+
+bool
+set_survey(const struct set *set, struct survey *survey)
+{
+    const uint64_t *members;
+    uint32_t n = 0, fold = 0;
+
+    if (set->hll.registers != 0)
+        return set->capacity == 0 && hll_survey(&set->hll, survey);
+    if ((set->capacity & (set->capacity - 1)) != 0 ||
+        !survey_mark(survey, set->members, bytes_of(set->capacity)))
+        return false;
+    members = arena_at(survey->arena, set->members);
+    for (uint32_t i = 0; i < set->capacity; i++) {
+        n += members[i] != 0;
+        fold ^= fold_of(members[i]);
+    }
+    return n == set->n && fold == set->fold;
 }
 
 /* Members of parts[i] that none of the parts before it has. */
@@ -160,9 +197,11 @@ set_points(const struct set_part *parts, size_t n, struct arena *scratch, struct
 void
 set_reset(struct set *set, const struct arena *arena, struct arena_pile *pile)
 {
-    if (set->capacity > 0)
-        arena_pile_up(arena, pile, set->members, bytes_of(set->capacity));
-    if (set->hll.registers != 0)
-        arena_pile_up(arena, pile, set->hll.registers, HLL_REGISTERS);
+    struct set old = *set;
+
     memset(set, 0, sizeof(*set));
+    if (old.capacity > 0)
+        arena_pile_up(arena, pile, old.members, bytes_of(old.capacity));
+    if (old.hll.registers != 0)
+        arena_pile_up(arena, pile, old.hll.registers, HLL_REGISTERS);
 }

@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
 
 #define N_STEPS      35 /* buckets in an octave */
@@ -84,6 +85,18 @@ middle_of(unsigned bucket)
     return 2 * low * high / (low + high) * octave;
 }
 
+/* Any one bit that turns over changes it. */
+static uint32_t
+check_of(const struct sketch *sketch)
+{
+    uint32_t words[offsetof(struct sketch, check) / sizeof(uint32_t)], check = 0x9e3779b9;
+
+    memcpy(words, sketch, sizeof(words));
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        check = (check << 5 | check >> 27) ^ words[i];
+    return check;
+}
+
 static size_t
 bytes_of(unsigned capacity)
 {
@@ -143,6 +156,18 @@ reserve(struct sketch_store *store, struct arena *arena, unsigned low, unsigned 
     return true;
 }
 
+void
+sketch_note(const struct sketch *sketch, const struct arena *arena, double value)
+{
+    const struct sketch_store *store = value < 0 ? &sketch->negative : &sketch->positive;
+    unsigned place = value != 0 ? bucket_of(value) - store->first : UINT32_MAX;
+
+    undo_note(arena->undo, sketch, sizeof(*sketch));
+    if (place < store->capacity)
+        undo_note(arena->undo, (uint32_t *)arena_at(arena, store->counts) + place,
+                  sizeof(uint32_t));
+}
+
 enum sketch_verdict
 sketch_add(struct sketch *sketch, struct arena *arena, double value)
 {
@@ -163,6 +188,7 @@ sketch_add(struct sketch *sketch, struct arena *arena, double value)
         counts[bucket - store->first]++;
     }
     sketch->n++;
+    sketch->check = check_of(sketch);
     return SKETCH_ADDED;
 }
 
@@ -203,6 +229,7 @@ sketch_merge(struct sketch *into, struct arena *arena, const struct sketch *from
     add_counts(&into->negative, arena, &from->negative, from_arena);
     into->n_zeros += from->n_zeros;
     into->n += from->n;
+    into->check = check_of(into);
     return SKETCH_ADDED;
 }
 
@@ -228,6 +255,32 @@ sketch_nth(const struct sketch *sketch, const struct arena *arena, uint32_t k)
         assert(i + 1 < store->capacity);
     }
     return middle_of(store->first + i);
+}
+
+/* Adds to *sum what the store counts. */
+static bool
+survey_store(const struct sketch_store *store, struct survey *survey, uint64_t *sum)
+{
+    const uint32_t *counts;
+
+    if (store->capacity == 0)
+        return true;
+    if ((unsigned)store->first + store->capacity > N_BUCKETS ||
+        !survey_mark(survey, store->counts, bytes_of(store->capacity)))
+        return false;
+    counts = arena_at(survey->arena, store->counts);
+    for (unsigned i = 0; i < store->capacity; i++)
+        *sum += counts[i];
+    return true;
+}
+
+bool
+sketch_survey(const struct sketch *sketch, struct survey *survey)
+{
+    uint64_t sum = sketch->n_zeros;
+
+    return sketch->check == check_of(sketch) && survey_store(&sketch->positive, survey, &sum) &&
+           survey_store(&sketch->negative, survey, &sum) && sum == sketch->n;
 }
 
 static void

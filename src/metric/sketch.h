@@ -7,9 +7,11 @@
 #ifndef METRIC_SKETCH_H
 #define METRIC_SKETCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/survey.h"
 
 /* The buckets of one sign: 32-bit counts in the arena, of the capacity buckets from first on. */
 struct sketch_store {
@@ -21,6 +23,7 @@ struct sketch_store {
 struct sketch {
     struct sketch_store positive, negative;
     uint32_t n, n_zeros;
+    uint32_t check; /* of the words above: a successor of the process trusts them */
 };
 
 enum sketch_verdict {
@@ -28,6 +31,10 @@ enum sketch_verdict {
     SKETCH_NO_MEMORY, /* the arena is full */
     SKETCH_OVERFLOW,  /* more samples than UINT32_MAX */
 };
+
+/* Notes in the arena's undo what sketch_add with the same value is going to change of a sketch that
+ * it has not itself made since the last commit. */
+void sketch_note(const struct sketch *sketch, const struct arena *arena, double value);
 
 /* Counts a finite value. What is not SKETCH_ADDED changed nothing. */
 enum sketch_verdict sketch_add(struct sketch *sketch, struct arena *arena, double value);
@@ -42,6 +49,9 @@ enum sketch_verdict sketch_merge(struct sketch *into, struct arena *arena,
  * smallest or largest of these, their sign kept. Never falls as k rises. It may lie outside of the
  * lowest and highest sample: the caller, who knows them, clamps. */
 double sketch_nth(const struct sketch *sketch, const struct arena *arena, uint32_t k);
+
+/* Marks what a sketch has of the arena that is surveyed. False where it cannot be what it was. */
+bool sketch_survey(const struct sketch *sketch, struct survey *survey);
 
 /* Back to no sample; gives the memory back. */
 void sketch_reset(struct sketch *sketch, struct arena *arena);

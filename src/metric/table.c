@@ -4,44 +4,26 @@
 #include "metric/table.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
-
-#define FIRST_LOG2 10u
 
 const char *const table_verdict_names[TABLE_VERDICT_COUNT] = {
     [TABLE_APPLIED] = "applied", [TABLE_UNKNOWN] = "unknown", [TABLE_FILTERED] = "filtered",
     [TABLE_METRICS] = "metrics", [TABLE_MEMORY] = "memory",   [TABLE_OVERFLOW] = "overflow",
 };
 
-static size_t
-index_size(uint32_t log2_n)
-{
-    return sizeof(struct table_place) << log2_n;
-}
-
-static arena_ref
-take_places(struct table *table, uint32_t log2_n)
-{
-    arena_ref ref = arena_take(&table->arena, index_size(log2_n));
-
-    if (ref != 0)
-        memset(arena_at(&table->arena, ref), 0, index_size(log2_n));
-    return ref;
-}
-
 int
-table_init(struct table *table, const struct table_opts *opts)
+table_init(struct table *table, const struct table_opts *opts, uint32_t number)
 {
     int error;
 
     memset(table, 0, sizeof(*table));
     table->opts = *opts;
-    if ((error = arena_init(&table->arena, opts->memory_limit)) != 0)
+    table->number = number;
+    table->check = table_check(table);
+    if ((error = arena_init(&table->arena, &opts->arena)) != 0)
         return error;
-    table->index.log2_n = FIRST_LOG2;
-    table->index.places = take_places(table, FIRST_LOG2);
-    assert(table->index.places != 0);
-    return 0;
+    return index_init(&table->index, &table->arena, 0) == 0 ? 0 : -ENOMEM;
 }
 
 void
@@ -51,51 +33,13 @@ table_release(struct table *table)
     memset(table, 0, sizeof(*table));
 }
 
-/* The flush may read the index while it is replaced. */
-static struct table_index
-index_of(const struct table *table)
-{
-    struct table_index index;
-
-    __atomic_load(&table->index, &index, __ATOMIC_ACQUIRE);
-    return index;
-}
-
 uint32_t
 table_hash(const struct table *table, enum metric_type type, const struct name *name)
 {
-    uint64_t wide =
-        hash_bytes(&table->opts.key, name->text, name->len) + (uint64_t)type * 0x9e3779b97f4a7c15u;
-    uint32_t hash = (uint32_t)(wide ^ wide >> 32);
-    struct table_index index = index_of(table);
-    const struct table_place *places = arena_at(&table->arena, index.places);
+    uint32_t hash = index_hash(&table->opts.key, type, name);
 
-    __builtin_prefetch(&places[hash & ((1u << index.log2_n) - 1)]);
+    __builtin_prefetch(index_home(&table->index, &table->arena, hash));
     return hash;
-}
-
-/* The place of a metric, or the free one where it would go; *out_ref is what stands there. */
-static struct table_place *
-find_place(const struct table *table, enum metric_type type, const struct name *name, uint32_t hash,
-           arena_ref *out_ref)
-{
-    struct table_index index = index_of(table);
-    struct table_place *places = arena_at(&table->arena, index.places);
-    uint32_t mask = (1u << index.log2_n) - 1;
-
-    for (uint32_t i = hash & mask;; i = (i + 1) & mask) {
-        const struct metric *metric;
-
-        *out_ref = __atomic_load_n(&places[i].ref, __ATOMIC_ACQUIRE);
-        if (*out_ref == 0)
-            return &places[i];
-        if (places[i].hash != hash)
-            continue;
-        metric = arena_at(&table->arena, *out_ref);
-        if (metric->type == type && metric->name_len == name->len &&
-            memcmp(metric_name(metric), name->text, name->len) == 0)
-            return &places[i];
-    }
 }
 
 struct metric *
@@ -103,70 +47,53 @@ table_find(const struct table *table, enum metric_type type, const struct name *
 {
     arena_ref ref;
 
-    find_place(table, type, name, hash, &ref);
+    index_find(&table->index, &table->arena, type, name, hash, &ref);
     return ref == 0 ? NULL : arena_at(&table->arena, ref);
 }
 
-/* Twice as many places, filled aside and then swapped in. */
-static int
-grow(struct table *table)
+/* The word that leads to what comes behind the last metric. */
+static arena_ref *
+tail_of(struct table *table)
 {
-    uint32_t n = 1u << table->index.log2_n, mask = n * 2 - 1;
-    struct table_index index = {.log2_n = table->index.log2_n + 1};
-    const struct table_place *old = arena_at(&table->arena, table->index.places);
-    struct table_place *new;
-
-    if (index.log2_n > 31 || (index.places = take_places(table, index.log2_n)) == 0)
-        return -1;
-    new = arena_at(&table->arena, index.places);
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t j = old[i].hash & mask;
-
-        if (old[i].ref == 0)
-            continue;
-        while (new[j].ref != 0)
-            j = (j + 1) & mask;
-        new[j] = old[i];
-    }
-    arena_pile_up(&table->arena, &table->retired, table->index.places,
-                  index_size(table->index.log2_n));
-    __atomic_store(&table->index, &index, __ATOMIC_RELEASE);
-    return 0;
+    if (table->last == 0)
+        return &table->first;
+    return &((struct metric *)arena_at(&table->arena, table->last))->next;
 }
 
 static void
 append(struct table *table, arena_ref ref)
 {
+    arena_ref *tail = tail_of(table);
+
+    undo_note(table->arena.undo, tail, sizeof(*tail));
     ((struct metric *)arena_at(&table->arena, ref))->next = 0;
-    if (table->last == 0)
-        table->first = ref;
-    else
-        ((struct metric *)arena_at(&table->arena, table->last))->next = ref;
+    *tail = ref;
     table->last = ref;
 }
 
+/* It stays where what comes of it is taken back: with a name and no sample, nobody sees it. */
 static enum table_verdict
 create(struct table *table, enum metric_type type, const struct name *name, uint32_t hash,
        struct metric **out)
 {
-    struct table_place *place;
+    struct undo *undo = table->arena.undo;
     struct metric *metric;
     arena_ref ref, there;
 
     if (table->n_metrics >= table->opts.max_metrics)
         return TABLE_METRICS;
-    if (table->n_metrics >= (1u << table->index.log2_n) / 4 * 3 && grow(table) != 0)
-        return TABLE_MEMORY;
-    if ((ref = arena_take(&table->arena, metric_size(type, name->len))) == 0)
+    if (index_make_room(&table->index, &table->arena, table->n_metrics, &table->retired) != 0 ||
+        (ref = arena_take(&table->arena, metric_size(type, name->len))) == 0)
         return TABLE_MEMORY;
     metric = arena_at(&table->arena, ref);
-    metric_init(metric, type, name->text, name->len);
+    metric_init(metric, type, name->text, name->len, hash);
     metric->filtered = !filter_keeps(table->opts.filter, name->text, name->len);
+    metric->active = table->number - 1;
     append(table, ref);
-    place = find_place(table, type, name, hash, &there);
-    place->hash = hash;
-    __atomic_store_n(&place->ref, ref, __ATOMIC_RELEASE);
+    undo_note(undo, &table->n_metrics, sizeof(table->n_metrics));
     table->n_metrics++;
+    index_put(index_find(&table->index, &table->arena, type, name, hash, &there), ref, hash);
+    undo_commit(undo);
     *out = metric;
     return TABLE_APPLIED;
 }
@@ -191,32 +118,61 @@ apply_set(struct table *table, struct set *set, const struct sample *sample)
                                                                                : TABLE_MEMORY;
 }
 
+/* Notes the state and what is to be of it, applies the sample, and says what the state now is. */
 static enum table_verdict
-apply_state(struct table *table, void *state, const struct sample *sample, uint64_t now_ms)
+apply_state(struct table *table, struct metric *metric, const struct sample *sample,
+            uint64_t now_ms)
 {
+    void *state = metric_state(metric, table_open(table));
+    struct undo *undo = table->arena.undo;
+
     switch (sample->type) {
-    case METRIC_COUNTER: return counter_add(state, sample) == 0 ? TABLE_APPLIED : TABLE_OVERFLOW;
-    case METRIC_GAUGE: gauge_set(state, sample, now_ms); return TABLE_APPLIED;
-    case METRIC_TIMER: return apply_timer(table, state, sample);
-    case METRIC_SET: return apply_set(table, state, sample);
+    case METRIC_COUNTER:
+        undo_note(undo, state, sizeof(struct counter));
+        return counter_add(state, sample) == 0 ? TABLE_APPLIED : TABLE_OVERFLOW;
+    case METRIC_GAUGE:
+        undo_note(undo, state, sizeof(struct gauge));
+        gauge_set(state, sample, now_ms);
+        return TABLE_APPLIED;
+    case METRIC_TIMER:
+        undo_note(undo, state, sizeof(struct timer));
+        return apply_timer(table, state, sample);
+    case METRIC_SET:
+        undo_note(undo, state, sizeof(struct set));
+        return apply_set(table, state, sample);
     case METRIC_TYPE_COUNT: break;
     }
     assert(!"a sample has a type");
     return TABLE_OVERFLOW;
 }
 
+static uint32_t
+check_state(const struct metric *metric, const void *state)
+{
+    switch (metric->type) {
+    case METRIC_COUNTER: return metric_check(metric, state, sizeof(struct counter));
+    case METRIC_GAUGE: return metric_check(metric, state, sizeof(struct gauge));
+    case METRIC_TIMER: return metric_check(metric, state, sizeof(struct timer));
+    default: return metric_check(metric, state, sizeof(struct set));
+    }
+}
+
+/* What was refused may still have made room for what was not. */
 static enum table_verdict
 apply_to(struct table *table, struct metric *metric, const struct sample *sample, uint64_t now_ms)
 {
+    unsigned open = table_open(table);
     enum table_verdict verdict;
 
     if (metric->filtered)
         return TABLE_FILTERED;
-    verdict = apply_state(table, metric_state(metric, table->open), sample, now_ms);
-    if (verdict == TABLE_APPLIED) {
-        __atomic_store_n(&metric->touched[table->open], true, __ATOMIC_RELAXED);
+    undo_note(table->arena.undo, &metric->check[open], sizeof(metric->check[open]));
+    verdict = apply_state(table, metric, sample, now_ms);
+    if (verdict == TABLE_APPLIED || metric->check[open] != 0)
+        __atomic_store_n(&metric->check[open], check_state(metric, metric_state(metric, open)),
+                         __ATOMIC_RELAXED);
+    if (verdict == TABLE_APPLIED)
         __atomic_store_n(&metric->updated_ms, now_ms, __ATOMIC_RELAXED);
-    }
     return verdict;
 }
 
@@ -241,56 +197,40 @@ table_apply(struct table *table, const struct sample *sample, const struct name 
     return verdict == TABLE_APPLIED ? apply_to(table, metric, sample, now_ms) : verdict;
 }
 
-/* Frees a place and moves up those behind it that a search would no longer reach. */
 static void
-vacate(struct table *table, struct table_place *free)
+forget(struct table *table, arena_ref ref)
 {
-    struct table_place *places = arena_at(&table->arena, table->index.places);
-    uint32_t mask = (1u << table->index.log2_n) - 1;
-    uint32_t i = (uint32_t)(free - places);
-
-    for (uint32_t j = (i + 1) & mask; places[j].ref != 0; j = (j + 1) & mask) {
-        uint32_t home = places[j].hash & mask;
-
-        if (((j - home) & mask) >= ((j - i) & mask)) {
-            places[i] = places[j];
-            i = j;
-        }
-    }
-    places[i] = (struct table_place){0};
-}
-
-static void
-forget(struct table *table, struct metric *metric)
-{
+    struct metric *metric = arena_at(&table->arena, ref);
     struct name name = {.text = metric_name(metric), .len = metric->name_len};
-    enum metric_type type = metric->type;
-    arena_ref ref;
-    struct table_place *place =
-        find_place(table, type, &name, table_hash(table, type, &name), &ref);
+    arena_ref found;
+    struct index_place *place =
+        index_find(&table->index, &table->arena, metric->type, &name, metric->hash, &found);
 
-    assert(ref != 0 && arena_at(&table->arena, ref) == metric);
-    vacate(table, place);
+    assert(found == ref);
+    undo_note(table->arena.undo, &table->n_metrics, sizeof(table->n_metrics));
+    index_vacate(&table->index, &table->arena, place);
     table->n_metrics--;
-    arena_give(&table->arena, ref, metric_size(type, name.len));
+    arena_give(&table->arena, ref, metric_size(metric->type, metric->name_len));
 }
 
 /* What the flush took out and samples have come for since goes back in, behind all others. */
 static void
 settle_unlinked(struct table *table)
 {
-    arena_ref ref = table->unlinked;
+    struct undo *undo = table->arena.undo;
 
-    table->unlinked = 0;
-    while (ref != 0) {
+    while (table->unlinked != 0) {
+        arena_ref ref = table->unlinked;
         struct metric *metric = arena_at(&table->arena, ref);
-        arena_ref next = metric->next;
 
-        if (metric->touched[table->open])
+        undo_note(undo, &table->unlinked, sizeof(table->unlinked));
+        undo_note(undo, &metric->next, sizeof(metric->next));
+        table->unlinked = metric->next;
+        if (metric_touched(metric, table_open(table)))
             append(table, ref);
         else
-            forget(table, metric);
-        ref = next;
+            forget(table, ref);
+        undo_commit(undo);
     }
 }
 
@@ -311,17 +251,19 @@ table_tidy(struct table *table)
         arena_take_back(&table->arena, &table->retired);
 }
 
-bool
-table_close(struct table *table, const struct interval *interval)
+void
+table_close(struct table *table)
 {
-    if (is_flushing(table))
-        return false;
+    struct undo *undo = table->arena.undo;
+
+    assert(!is_flushing(table));
     settle_unlinked(table);
     table_tidy(table);
     arena_join(&table->arena);
+    undo_note(undo, &table->newest, sizeof(table->newest));
+    undo_note(undo, &table->number, sizeof(table->number) + sizeof(table->check));
     table->newest = table->last;
-    table->closed = *interval;
-    table->open ^= 1;
+    table->number++;
+    table->check = table_check(table);
     __atomic_store_n(&table->flushing, true, __ATOMIC_RELEASE);
-    return true;
 }

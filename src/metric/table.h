@@ -16,6 +16,7 @@
 #include "base/arena.h"
 #include "base/hash.h"
 #include "metric/filter.h"
+#include "metric/index.h"
 #include "metric/metric.h"
 #include "metric/name.h"
 #include "metric/sample.h"
@@ -23,47 +24,32 @@
 /* How many metrics one flush may take out; the next one goes on. It bounds table_close. */
 #define TABLE_FORGOTTEN_MAX 50000
 
-/* A time that is flushed as one. */
-struct interval {
-    uint64_t end_ms;  /* wall clock; its whole seconds are the timestamp */
-    uint64_t span_ms; /* what a rate divides by */
-};
-
 struct table_opts {
-    size_t memory_limit;
     uint32_t max_metrics;
     uint32_t timer_max_samples; /* kept exactly, each interval */
     uint32_t set_exact_max;     /* members kept exactly, each interval */
     const struct filter *filter;
     struct hash_key key; /* tables that are flushed together share it */
+    struct arena_opts arena;
 };
 
-/* One place of the index; a free one has no ref. */
-struct table_place {
-    arena_ref ref;
-    uint32_t hash;
-};
-
-/* Where the index is: replaced as one. */
-struct table_index {
-    arena_ref places; /* struct table_place[1 << log2_n], open addressing */
-    uint32_t log2_n;
-};
-
+/* A table may lie in a mapping that outlives the process. What is said to be noted is so in the
+ * undo of opts.arena, and committed by who calls: a successor finds it before or behind all of it,
+ * and makes the rest anew. */
 struct table {
     struct table_opts opts;
     struct arena arena;
-    uint32_t n_metrics;
-    arena_ref first, last; /* in order of creation */
-    struct table_index index;
+    uint32_t n_metrics;    /* noted; those that are unlinked are among them */
+    arena_ref first, last; /* in order of creation; first is noted */
+    struct index index;
     struct arena_pile retired; /* indexes that the flush may still look into */
-    unsigned open;             /* the generation that samples go to */
+    uint32_t number;           /* of the open interval; its lowest bit is the generation; noted */
+    uint32_t check;            /* of number and newest; noted */
 
-    bool flushing; /* the closed generation is the flush's, with all that follows */
-    struct interval closed;
-    arena_ref newest;        /* the last metric when it was closed: the walk's end */
+    bool flushing;           /* the closed generation is the flush's, with all that follows */
+    arena_ref newest;        /* the last metric when it was closed: the walk's end; noted */
     struct arena_pile freed; /* what its samples took */
-    arena_ref unlinked;      /* metrics that the walk took out, by next, to be forgotten */
+    arena_ref unlinked;      /* metrics that the walk took out, by next, to be forgotten; noted */
 };
 
 enum table_verdict {
@@ -79,8 +65,8 @@ enum table_verdict {
 /* The verdicts as own statistics name them: "metrics", "memory", "overflow", … */
 extern const char *const table_verdict_names[TABLE_VERDICT_COUNT];
 
-/* An empty table. Borrows opts->filter. Returns 0 or -errno. */
-int table_init(struct table *table, const struct table_opts *opts);
+/* An empty table whose open interval has number. Borrows opts->filter. Returns 0 or -errno. */
+int table_init(struct table *table, const struct table_opts *opts, uint32_t number);
 
 /* Frees everything; fine on a zeroed struct. */
 void table_release(struct table *table);
@@ -88,13 +74,26 @@ void table_release(struct table *table);
 /* The hash under which a name is looked for; also begins to load its place from memory. */
 uint32_t table_hash(const struct table *table, enum metric_type type, const struct name *name);
 
+/* The generation that samples go to. */
+static inline unsigned
+table_open(const struct table *table)
+{
+    return table->number & 1;
+}
+
+/* What table->check is to be. */
+static inline uint32_t
+table_check(const struct table *table)
+{
+    return (table->number << 7 | table->number >> 25) ^ table->newest ^ 0x9e3779b9u;
+}
+
 /* Begins to load the metric that a name with this hash most likely has, once its place is there. */
 static inline void
 table_prefetch(const struct table *table, uint32_t hash)
 {
-    const struct table_place *places = arena_at(&table->arena, table->index.places);
-    uint32_t mask = (1u << table->index.log2_n) - 1;
-    const char *metric = arena_at(&table->arena, places[hash & mask].ref);
+    const char *metric =
+        arena_at(&table->arena, index_home(&table->index, &table->arena, hash)->ref);
 
     __builtin_prefetch(metric, 1);
     __builtin_prefetch(metric + 64, 1);
@@ -104,15 +103,14 @@ table_prefetch(const struct table *table, uint32_t hash)
 static inline void
 table_prefetch_samples(const struct table *table, uint32_t hash, enum metric_type type)
 {
-    const struct table_place *places = arena_at(&table->arena, table->index.places);
-    const struct table_place *place = &places[hash & ((1u << table->index.log2_n) - 1)];
+    const struct index_place *place = index_home(&table->index, &table->arena, hash);
     struct metric *metric = arena_at(&table->arena, place->ref);
     const struct timer *timer;
 
     if (type != METRIC_TIMER || place->hash != hash || metric->type != METRIC_TIMER)
         return;
-    timer = metric_state(metric, table->open);
-    __builtin_prefetch((const double *)arena_at(&table->arena, timer->samples) + timer->n, 1);
+    timer = metric_state(metric, table_open(table));
+    __builtin_prefetch((const double *)arena_at(&table->arena, timer->store) + timer->n, 1);
 }
 
 /* The metric of a type and name, or NULL. For the flush too, of any table, while it is running. */
@@ -125,7 +123,8 @@ enum table_verdict table_apply_known(struct table *table, const struct sample *s
                                      const struct name *name, uint32_t hash, uint64_t now_ms);
 
 /* Adds a sample to the open interval under a clean name; hash as table_hash gave it. now_ms is the
- * wall clock. What is not TABLE_APPLIED changed nothing that is ever sent. */
+ * wall clock. All that it changes is noted. What is not TABLE_APPLIED changed nothing that is ever
+ * sent. */
 enum table_verdict table_apply(struct table *table, const struct sample *sample,
                                const struct name *name, uint32_t hash, uint64_t now_ms);
 
@@ -133,7 +132,8 @@ enum table_verdict table_apply(struct table *table, const struct sample *sample,
 void table_tidy(struct table *table);
 
 /* Shuts the open interval, opens the next one, and forgets what the flush before took out and
- * nobody has used since. False, and nothing done, while that flush is still running. */
-bool table_close(struct table *table, const struct interval *interval);
+ * nobody has used since. The shutting itself is noted, and committed with what the caller does. The
+ * flush before must be done. */
+void table_close(struct table *table);
 
 #endif

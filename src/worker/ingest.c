@@ -1,6 +1,10 @@
 /*
  * ingest: see ingest.h. Knows nothing of lines.
  *
+ * The kernel writes how long a datagram is behind all else of it, and a process that is killed dies
+ * on its way out of the system call, so what a successor finds in the hand is what was taken off
+ * the socket: no datagram more or less.
+ *
  * Drops are read from SO_MEMINFO, which is exact at the moment it is asked; SO_RXQ_OVFL would tell
  * of a drop only with the next datagram that is queued after it, and cost a control message each.
  */
@@ -8,74 +12,104 @@
 
 #include <errno.h>
 #include <linux/sock_diag.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-#define SLOTS_LEN ((size_t)INGEST_BATCH * INGEST_DATAGRAM_MAX)
+#include "base/fault.h"
 
-static void
-lay_out(struct ingest *ingest)
+/* The addresses are this process's own, what they say is whoever's wrote it. */
+void
+ingest_init(struct ingest *ingest, struct hand *hand, char *slots)
 {
-    for (size_t i = 0; i < INGEST_BATCH; i++) {
-        ingest->iov[i].iov_base = ingest->slots + i * INGEST_DATAGRAM_MAX;
-        ingest->iov[i].iov_len = INGEST_DATAGRAM_MAX;
-        ingest->headers[i].msg_hdr.msg_iov = &ingest->iov[i];
-        ingest->headers[i].msg_hdr.msg_iovlen = 1;
-        ingest->headers[i].msg_hdr.msg_name = &ingest->from[i].storage;
-        ingest->datagrams[i].bytes = ingest->iov[i].iov_base;
-        ingest->datagrams[i].from = &ingest->from[i];
+    *ingest = (struct ingest){.hand = hand, .n_written = HAND_DATAGRAMS};
+    for (size_t i = 0; i < HAND_DATAGRAMS; i++) {
+        hand->iov[i].iov_base = slots + i * HAND_DATAGRAM_MAX;
+        hand->iov[i].iov_len = HAND_DATAGRAM_MAX;
+        hand->headers[i].msg_hdr.msg_iov = &hand->iov[i];
+        hand->headers[i].msg_hdr.msg_iovlen = 1;
+        hand->headers[i].msg_hdr.msg_name = &hand->from[i].storage;
+        hand->headers[i].msg_hdr.msg_control = NULL;
+        hand->headers[i].msg_hdr.msg_controllen = 0;
+        ingest->datagrams[i].bytes = hand->iov[i].iov_base;
+        ingest->datagrams[i].from = &hand->from[i];
+    }
+}
+
+/* Makes datagrams of the first n headers. */
+static void
+take_headers(struct ingest *ingest, int n)
+{
+    struct hand *hand = ingest->hand;
+
+    for (int i = 0; i < n; i++) {
+        const struct mmsghdr *header = &hand->headers[i];
+        size_t len = header->msg_len;
+
+        ingest->datagrams[i].len = len < HAND_DATAGRAM_MAX ? len : HAND_DATAGRAM_MAX;
+        ingest->datagrams[i].truncated = (header->msg_hdr.msg_flags & MSG_TRUNC) != 0;
+        hand->from[i].len = header->msg_hdr.msg_namelen < sizeof(hand->from[i].storage)
+                                ? header->msg_hdr.msg_namelen
+                                : sizeof(hand->from[i].storage);
     }
 }
 
 int
-ingest_init(struct ingest *ingest)
+ingest_resume(struct ingest *ingest)
 {
-    memset(ingest, 0, sizeof(*ingest));
-    ingest->iov = calloc(INGEST_BATCH, sizeof(*ingest->iov));
-    ingest->headers = calloc(INGEST_BATCH, sizeof(*ingest->headers));
-    ingest->slots =
-        mmap(NULL, SLOTS_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (ingest->slots == MAP_FAILED)
-        ingest->slots = NULL;
-    if (ingest->iov == NULL || ingest->headers == NULL || ingest->slots == NULL) {
-        ingest_release(ingest);
-        return -ENOMEM;
-    }
-    lay_out(ingest);
-    return 0;
+    int n = 0;
+
+    if (ingest->hand->filled == 0)
+        return 0;
+    while (n < HAND_DATAGRAMS && ingest->hand->headers[n].msg_len != HAND_UNSEEN)
+        n++;
+    take_headers(ingest, n);
+    return n;
 }
 
-void
-ingest_release(struct ingest *ingest)
+/* Before the hand may be filled, it must be known how far it is. */
+static void
+open_hand(struct ingest *ingest)
 {
-    if (ingest->slots != NULL)
-        munmap(ingest->slots, SLOTS_LEN);
-    free(ingest->iov);
-    free(ingest->headers);
-    memset(ingest, 0, sizeof(*ingest));
+    struct hand *hand = ingest->hand;
+
+    for (int i = 0; i < HAND_DATAGRAMS; i++) {
+        if (i < ingest->n_written)
+            hand->headers[i].msg_len = HAND_UNSEEN;
+        hand->headers[i].msg_hdr.msg_namelen = sizeof(hand->from[i].storage);
+    }
+    hand->serial++;
+    hand->skipped = 0;
+    hand->busy = 0;
+    hand->at = hand->offset = 0;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    hand->filled = 1;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 int
 ingest_read(struct ingest *ingest, int fd)
 {
-    int n;
+    int n, error;
 
-    for (size_t i = 0; i < INGEST_BATCH; i++)
-        ingest->headers[i].msg_hdr.msg_namelen = sizeof(ingest->from[i].storage);
+    open_hand(ingest);
     do
-        n = recvmmsg(fd, ingest->headers, INGEST_BATCH, MSG_DONTWAIT, NULL);
+        n = recvmmsg(fd, ingest->hand->headers, HAND_DATAGRAMS, MSG_DONTWAIT, NULL);
     while (n < 0 && errno == EINTR);
-    if (n < 0)
-        return -errno;
-    for (int i = 0; i < n; i++) {
-        const struct mmsghdr *header = &ingest->headers[i];
-
-        ingest->datagrams[i].len = header->msg_len;
-        ingest->datagrams[i].truncated = (header->msg_hdr.msg_flags & MSG_TRUNC) != 0;
-        ingest->from[i].len = header->msg_hdr.msg_namelen;
+    error = -errno;
+    fault_point("worker_received");
+    ingest->n_written = n > 0 ? n : 0;
+    if (n <= 0) {
+        ingest_done(ingest);
+        return n < 0 ? error : 0;
     }
+    take_headers(ingest, n);
     return n;
+}
+
+void
+ingest_done(struct ingest *ingest)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    ingest->hand->filled = 0;
 }
 
 uint32_t
@@ -88,4 +122,15 @@ ingest_drops(int fd)
         len < (SK_MEMINFO_DROPS + 1) * sizeof(info[0]))
         return 0;
     return info[SK_MEMINFO_DROPS];
+}
+
+uint64_t
+ingest_cookie(int fd)
+{
+    uint64_t cookie = 0;
+    socklen_t len = sizeof(cookie);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) != 0 || cookie == 0)
+        return UINT64_MAX;
+    return cookie;
 }

@@ -1,5 +1,5 @@
 /*
- * ingest: datagrams out of a socket, many at a time.
+ * ingest: datagrams out of a socket, many at a time, straight into the hand.
  */
 #ifndef WORKER_INGEST_H
 #define WORKER_INGEST_H
@@ -7,12 +7,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 #include "base/net.h"
-
-#define INGEST_BATCH        64
-#define INGEST_DATAGRAM_MAX 65536
+#include "worker/hand.h"
 
 /* Valid until the next read. */
 struct datagram {
@@ -23,25 +20,29 @@ struct datagram {
 };
 
 struct ingest {
-    char *slots; /* INGEST_BATCH × INGEST_DATAGRAM_MAX */
-    struct datagram datagrams[INGEST_BATCH];
-    struct net_address from[INGEST_BATCH];
-    struct iovec *iov;
-    struct mmsghdr *headers;
+    struct hand *hand;
+    struct datagram datagrams[HAND_DATAGRAMS];
+    int n_written; /* of the hand's headers, at most, since they were made unseen */
 };
 
-/* Takes the memory for one batch. Returns 0 or -errno. */
-int ingest_init(struct ingest *ingest);
+/* Over a hand and its HAND_SLOTS bytes of slots, both as a predecessor may have left them. */
+void ingest_init(struct ingest *ingest, struct hand *hand, char *slots);
 
-/* Gives it back; fine on a zeroed struct. */
-void ingest_release(struct ingest *ingest);
+/* What a predecessor has left in the hand: how many datagrams, 0 for none. */
+int ingest_resume(struct ingest *ingest);
 
-/* Reads what the socket has, at most a batch, into ingest->datagrams. Returns how many, or -errno:
- * -EAGAIN when there is nothing. */
+/* Reads what the socket has, at most HAND_DATAGRAMS, into ingest->datagrams. Returns how many, or
+ * -errno: -EAGAIN when there is nothing. */
 int ingest_read(struct ingest *ingest, int fd);
+
+/* Nothing is in the hand any more. */
+void ingest_done(struct ingest *ingest);
 
 /* How many datagrams the kernel has dropped for this socket since it was opened, modulo 2^32;
  * 0 where the kernel does not tell. */
 uint32_t ingest_drops(int fd);
+
+/* What tells the socket from any other that the machine has had since it was booted, never 0. */
+uint64_t ingest_cookie(int fd);
 
 #endif

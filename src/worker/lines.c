@@ -5,9 +5,11 @@
 #include "worker/lines.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/fault.h"
 #include "base/log.h"
 
 #define SHOWN_MAX 120
@@ -17,11 +19,11 @@
 #define SAMPLES_AHEAD 6
 
 void
-lines_init(struct lines *lines, struct table *table, struct selfstat *stats,
+lines_init(struct lines *lines, struct store_region *region, const struct ingest *ingest,
            struct culprit *culprit, const struct name_limits *limits)
 {
-    lines->table = table;
-    lines->stats = stats;
+    lines->region = region;
+    lines->ingest = ingest;
     lines->culprit = culprit;
     lines->limits = *limits;
     lines->logged = (struct limit){0};
@@ -48,17 +50,19 @@ show_bad(struct lines *lines, const struct datagram *datagram, const char *line,
               text);
 }
 
-static void
+static unsigned
 refuse(struct lines *lines, const struct line *line, enum parse_error error, uint64_t now_ms)
 {
-    lines->stats->bad[error]++;
-    show_bad(lines, line->datagram, line->sample.name, line->len, error, now_ms);
+    show_bad(lines, &lines->ingest->datagrams[line->datagram], line->sample.name, line->len, error,
+             now_ms);
+    return HAND_BAD | error;
 }
 
 /* Under a name that the table does not have as it came: it may when it is clean. */
-static void
+static unsigned
 apply_new(struct lines *lines, const struct line *line, uint64_t now_ms)
 {
+    struct table *table = &lines->region->table;
     char scratch[NAME_LEN_MAX];
     struct name name;
     uint32_t hash = line->hash;
@@ -66,100 +70,183 @@ apply_new(struct lines *lines, const struct line *line, uint64_t now_ms)
     enum parse_error error =
         name_clean(line->sample.name, line->sample.name_len, &lines->limits, scratch, &name);
 
-    if (error != PARSE_OK) {
-        refuse(lines, line, error, now_ms);
-        return;
-    }
+    if (error != PARSE_OK)
+        return refuse(lines, line, error, now_ms);
     if (name.text == scratch)
-        hash = table_hash(lines->table, line->sample.type, &name);
-    verdict = table_apply(lines->table, &line->sample, &name, hash, now_ms);
-    lines->stats->verdicts[verdict]++;
+        hash = table_hash(table, line->sample.type, &name);
+    verdict = table_apply(table, &line->sample, &name, hash, now_ms);
     if (verdict == TABLE_METRICS || verdict == TABLE_MEMORY)
         culprit_add(lines->culprit, &name);
+    return verdict;
 }
 
-static void
+static unsigned
 apply(struct lines *lines, const struct line *line, uint64_t now_ms)
 {
     struct name name = {.text = line->sample.name, .len = line->sample.name_len};
-    enum table_verdict verdict =
-        table_apply_known(lines->table, &line->sample, &name, line->hash, now_ms);
+    enum table_verdict verdict;
 
-    if (verdict == TABLE_UNKNOWN)
-        apply_new(lines, line, now_ms);
-    else
-        lines->stats->verdicts[verdict]++;
+    if (line->error != PARSE_OK)
+        return refuse(lines, line, line->error, now_ms);
+    verdict = table_apply_known(&lines->region->table, &line->sample, &name, line->hash, now_ms);
+    return verdict == TABLE_UNKNOWN ? apply_new(lines, line, now_ms) : verdict;
 }
 
+/* The second pass. */
 static void
 apply_batch(struct lines *lines, uint64_t now_ms)
 {
+    struct table *table = &lines->region->table;
+    struct hand *hand = &lines->region->hand;
+
     for (size_t i = 0; i < lines->n; i++) {
+        const struct line *line = &lines->batch[i];
+
         if (i + METRIC_AHEAD < lines->n)
-            table_prefetch(lines->table, lines->batch[i + METRIC_AHEAD].hash);
+            table_prefetch(table, lines->batch[i + METRIC_AHEAD].hash);
         if (i + SAMPLES_AHEAD < lines->n)
-            table_prefetch_samples(lines->table, lines->batch[i + SAMPLES_AHEAD].hash,
+            table_prefetch_samples(table, lines->batch[i + SAMPLES_AHEAD].hash,
                                    lines->batch[i + SAMPLES_AHEAD].sample.type);
-        apply(lines, &lines->batch[i], now_ms);
+        hand->busy = line->datagram;
+        fault_point("worker_apply");
+        hand->verdicts[i] = (uint8_t)apply(lines, line, now_ms);
+        fault_point("worker_applied");
+        undo_commit_to(&lines->region->undo, (uint32_t)i + 1);
     }
-    lines->n = 0;
 }
 
-/* Empty lines, and what a CRLF leaves of one, are neither lines nor errors. */
+/* What has become of the batch counts, and the next one begins. */
 static void
-take_line(struct lines *lines, const struct datagram *datagram, const char *text, size_t len,
-          uint64_t now_ms)
+count_batch(struct lines *lines)
 {
-    struct line *line = &lines->batch[lines->n];
-    enum parse_error error = PARSE_OK;
+    struct store_region *region = lines->region;
+    struct selfstat *stats = &region->stats;
+    struct hand *hand = &region->hand;
+
+    undo_note(&region->undo, stats, sizeof(*stats));
+    undo_note(&region->undo, &region->stats_check, sizeof(region->stats_check));
+    undo_note(&region->undo, &hand->at, sizeof(hand->at) + sizeof(hand->offset));
+    for (size_t i = 0; i < lines->n; i++) {
+        unsigned verdict = hand->verdicts[i];
+
+        if ((verdict & HAND_BAD) != 0)
+            stats->bad[verdict & ~HAND_BAD]++;
+        else
+            stats->verdicts[verdict]++;
+    }
+    stats->lines += lines->n;
+    stats->packets += lines->n_packets;
+    stats->bytes += lines->n_bytes;
+    stats->truncated += lines->n_truncated;
+    region->stats_check = selfstat_check(stats);
+    hand->at = lines->next_at;
+    hand->offset = lines->next_offset;
+    fault_point("worker_count");
+    undo_commit_to(&region->undo, 0);
+}
+
+static void
+parse(struct lines *lines, uint32_t datagram, const char *text, size_t len)
+{
+    struct line *line = &lines->batch[lines->n++];
     struct name name;
 
-    if (len == 0 || (len == 1 && text[0] == '\r'))
-        return;
-    lines->stats->lines++;
-    line->datagram = datagram;
+    fault_poison(text, len);
+    line->datagram = (uint8_t)datagram;
     line->len = (uint32_t)len;
+    line->error = PARSE_OK;
+    line->hash = 0;
     line->sample.name = text;
     if (!parse_common(text, len, &line->sample))
-        error = parse_line(text, len, &line->sample);
-    if (error != PARSE_OK) {
-        refuse(lines, line, error, now_ms);
+        line->error = (uint8_t)parse_line(text, len, &line->sample);
+    if (line->error != PARSE_OK) {
+        line->sample.name = text;
+        line->sample.type = METRIC_COUNTER;
         return;
     }
     name = (struct name){.text = text, .len = line->sample.name_len};
-    line->hash = table_hash(lines->table, line->sample.type, &name);
-    if (++lines->n == LINES_BATCH)
-        apply_batch(lines, now_ms);
+    line->hash = table_hash(&lines->region->table, line->sample.type, &name);
 }
 
-/* The last line of a datagram that was cut is nobody's line. */
-static void
-take_datagram(struct lines *lines, const struct datagram *datagram, uint64_t now_ms)
+/* Where a datagram's lines end. The last line of one that was cut is nobody's line. */
+static size_t
+end_of(const struct datagram *datagram, bool skipped)
 {
-    const char *at = datagram->bytes, *end = at + datagram->len;
+    const char *last;
 
-    lines->stats->packets++;
-    lines->stats->bytes += datagram->len;
-    if (datagram->truncated) {
-        const char *last = memrchr(at, '\n', datagram->len);
+    if (skipped)
+        return 0;
+    if (!datagram->truncated)
+        return datagram->len;
+    last = memrchr(datagram->bytes, '\n', datagram->len);
+    return last == NULL ? 0 : (size_t)(last - datagram->bytes);
+}
 
-        lines->stats->truncated++;
-        end = last == NULL ? at : last;
+/* The lines of one datagram from offset on, as long as there are fewer than max. Returns the offset
+ * behind the last, 0 at the datagram's end. Empty lines, and what a CRLF leaves of one, are neither
+ * lines nor errors. */
+static uint32_t
+parse_datagram(struct lines *lines, uint32_t at, uint32_t offset, size_t max)
+{
+    const struct datagram *datagram = &lines->ingest->datagrams[at];
+    bool skipped = (lines->region->hand.skipped >> at & 1) != 0;
+    const char *text = datagram->bytes + offset;
+    const char *end = datagram->bytes + end_of(datagram, skipped);
+
+    while (text < end) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        size_t len = (size_t)((newline != NULL ? newline : end) - text);
+
+        if (len > 1 || (len == 1 && text[0] != '\r'))
+            parse(lines, at, text, len);
+        text += len + 1;
+        if (lines->n == max)
+            return (uint32_t)(text - datagram->bytes);
     }
-    while (at < end) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
+    return 0;
+}
 
-        if (newline == NULL)
-            newline = end;
-        take_line(lines, datagram, at, (size_t)(newline - at), now_ms);
-        at = newline + 1;
+/* The first pass: the next lines, at most max, of n datagrams. */
+static void
+parse_batch(struct lines *lines, size_t n, size_t max)
+{
+    struct hand *hand = &lines->region->hand;
+    uint32_t at = hand->at, offset = hand->offset;
+
+    lines->n = 0;
+    lines->n_packets = lines->n_bytes = lines->n_truncated = 0;
+    for (; at < n && lines->n < max; at += offset == 0) {
+        const struct datagram *datagram = &lines->ingest->datagrams[at];
+
+        hand->busy = at;
+        if (offset == 0) {
+            lines->n_packets++;
+            lines->n_bytes += datagram->len;
+            lines->n_truncated += datagram->truncated;
+        }
+        offset = parse_datagram(lines, at, offset, max);
+    }
+    lines->next_at = at;
+    lines->next_offset = offset;
+}
+
+void
+lines_apply(struct lines *lines, size_t n, uint64_t now_ms)
+{
+    while (lines->region->hand.at < n) {
+        parse_batch(lines, n, HAND_LINES);
+        apply_batch(lines, now_ms);
+        count_batch(lines);
     }
 }
 
 void
-lines_apply(struct lines *lines, const struct datagram *datagrams, size_t n, uint64_t now_ms)
+lines_settle(struct lines *lines, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        take_datagram(lines, &datagrams[i], now_ms);
-    apply_batch(lines, now_ms);
+    uint32_t n_applied = undo_mark(&lines->region->undo);
+
+    if (n_applied == 0)
+        return;
+    parse_batch(lines, n, n_applied);
+    count_batch(lines);
 }

@@ -6,18 +6,39 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/fault.h"
+
 /* How much is done before the others get their turn. */
 #define RECORDS_PER_TURN 2048
+#define CLEARED_PER_TURN 8192
 
-void
-push_begin(struct push *push, uint64_t now_ms)
+static void
+begin(struct push *push)
 {
-    flush_begin(&push->flush);
-    outlet_begin(&push->outlet, push->flush.interval.end_ms, push->flush.interval.end_ms);
+    if (push->job.is_open)
+        flush_begin_open(&push->flush, &push->job.interval);
+    else
+        flush_begin(&push->flush, &push->job.interval);
+    outlet_begin(&push->outlet, push->job.flush_id, push->job.interval.end_ms);
     selfstat_list_reset(&push->own);
     push->n_own_sent = 0;
+    push->sender_starts = board_get(&push->board->sender_starts);
+    push->state = PUSH_SENDING;
+}
+
+void
+push_begin(struct push *push, const struct push_job *job, uint64_t now_ms)
+{
+    push->job = *job;
     push->started_ms = now_ms;
-    push->state = PUSH_MORE;
+    begin(push);
+}
+
+void
+push_clear(struct push *push)
+{
+    flush_begin_clear(&push->flush);
+    push->state = PUSH_CLEARING;
 }
 
 /* Puts a record into the frame at hand, which is sent first where it is full. */
@@ -46,6 +67,7 @@ push_metrics(struct push *push)
         if ((error = put_record(push, &record)) != 0)
             return error;
         flush_advance(&push->flush);
+        fault_point("worker_render");
     }
     return 0;
 }
@@ -59,9 +81,9 @@ list_own(struct push *push)
     selfstat_list_add(own, "numStats", NULL, push->flush.n_records);
     if (!push->self_stats)
         return;
-    selfstat_list_fill(own, &push->stats);
+    selfstat_list_fill(own, &push->job.stats);
     selfstat_list_add(own, "flush_ms", NULL, push->flush_ms);
-    selfstat_list_add(own, "flush_overruns", NULL, push->overruns);
+    selfstat_list_add(own, "flush_overruns", NULL, push->job.overruns);
     selfstat_list_add(own, "restarts", "worker", push->n_restarts);
     for (unsigned i = 0; i < METRIC_TYPE_COUNT; i++)
         selfstat_list_add(own, "metrics_active", metric_type_name(i), push->flush.n_metrics[i]);
@@ -87,22 +109,59 @@ push_own(struct push *push)
         if ((error = put_record(push, &record)) != 0)
             return error;
     }
+    fault_point("worker_last_frame");
     error = outlet_send(&push->outlet, FRAME_LAST);
     return error == 0 ? 1 : error;
+}
+
+static int
+send_more(struct push *push)
+{
+    int result = push_metrics(push);
+
+    if (result == 1)
+        result = push_own(push);
+    push->state = result == 1 ? PUSH_WAITING : result == -EAGAIN ? PUSH_BLOCKED : PUSH_SENDING;
+    return result < 0 && result != -EAGAIN ? result : 0;
+}
+
+static bool
+is_committed(const struct push *push)
+{
+    uint64_t committed = board_get(&push->board->committed);
+
+    return frame_epoch(committed) == frame_epoch(push->job.flush_id) &&
+           frame_number(committed) >= frame_number(push->job.flush_id);
+}
+
+/* A sender that was started since may not have what the one before it had read. */
+static int
+bring_across(struct push *push, uint64_t now_ms)
+{
+    if (is_committed(push)) {
+        push->flush_ms = now_ms - push->started_ms;
+        push->state = push->job.is_open ? PUSH_DONE : PUSH_COMMITTED;
+        return 0;
+    }
+    if (board_get(&push->board->sender_starts) != push->sender_starts)
+        begin(push);
+    return push->state == PUSH_WAITING ? 0 : send_more(push);
 }
 
 int
 push_step(struct push *push, uint64_t now_ms)
 {
-    int result;
-
-    if (push->state == PUSH_DONE)
-        return 0;
-    result = push_metrics(push);
-    if (result == 1)
-        result = push_own(push);
-    push->state = result == 1 ? PUSH_DONE : result == -EAGAIN ? PUSH_BLOCKED : PUSH_MORE;
-    if (push->state == PUSH_DONE)
-        push->flush_ms = now_ms - push->started_ms;
-    return result < 0 && result != -EAGAIN ? result : 0;
+    switch (push->state) {
+    case PUSH_DONE:
+    case PUSH_COMMITTED: break;
+    case PUSH_SENDING:
+    case PUSH_BLOCKED:
+    case PUSH_WAITING: return bring_across(push, now_ms);
+    case PUSH_CLEARING:
+        fault_point("worker_clear");
+        if (!flush_clear(&push->flush, CLEARED_PER_TURN))
+            push->state = PUSH_DONE;
+        break;
+    }
+    return 0;
 }

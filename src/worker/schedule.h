@@ -12,19 +12,30 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "metric/table.h"
+#include "metric/flush.h"
 
 struct schedule {
     uint64_t interval_ms;
     struct interval open; /* as it will be when nothing unusual happens */
     uint64_t deadline_ms; /* monotonic */
-    bool holding;         /* the wall clock was set back */
+    bool align;
+    bool holding; /* the wall clock was set back */
+    bool resumed; /* the open interval was another process's, and ended while there was none */
 };
 
 /* Opens the first interval. Aligned, it ends at a multiple of interval_ms (of the wall clock) and
  * is shorter than the others, or, where that is less than a tenth of one, longer. */
 void schedule_init(struct schedule *schedule, uint64_t interval_ms, bool align, uint64_t mono_ms,
                    uint64_t wall_ms);
+
+/* The same behind an interval that has been flushed: no timestamp is below that of the first, and
+ * none is that of another flush. */
+void schedule_keep_above(struct schedule *schedule, uint64_t end_ms);
+
+/* Goes on with the interval that another process had open, in the place of schedule_init. Where its
+ * end has passed it is due at once, and closed as it was. */
+void schedule_resume(struct schedule *schedule, uint64_t interval_ms, bool align,
+                     const struct interval *open, uint64_t mono_ms, uint64_t wall_ms);
 
 /* Whether the open interval is to be closed. Where the wall clock was set back it is not, and the
  * deadline is moved. */

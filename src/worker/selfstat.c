@@ -44,6 +44,30 @@ selfstat_add(struct selfstat *into, const struct selfstat *from)
         to[i] += counts[i];
 }
 
+uint32_t
+selfstat_check(const struct selfstat *stats)
+{
+    const uint64_t *counts = (const uint64_t *)stats;
+    uint64_t fold = 0;
+
+    for (size_t i = 0; i < sizeof(*stats) / sizeof(*counts); i++)
+        fold = (fold << 5 | fold >> 59) ^ counts[i];
+    return (uint32_t)(fold ^ fold >> 32);
+}
+
+uint64_t
+selfstat_bad(const struct selfstat *stats)
+{
+    return sum_of(stats->bad, PARSE_ERROR_COUNT);
+}
+
+uint64_t
+selfstat_refused(const struct selfstat *stats)
+{
+    return sum_of(stats->verdicts, TABLE_VERDICT_COUNT) - stats->verdicts[TABLE_APPLIED] -
+           stats->verdicts[TABLE_FILTERED];
+}
+
 static void
 add_reasons(struct selfstat_list *list, const struct selfstat *stats)
 {
@@ -64,10 +88,14 @@ selfstat_list_fill(struct selfstat_list *list, const struct selfstat *stats)
     selfstat_list_add(list, "bytes_received", NULL, stats->bytes);
     selfstat_list_add(list, "lines_received", NULL, stats->lines);
     selfstat_list_add(list, "lines_applied", NULL, stats->verdicts[TABLE_APPLIED]);
-    selfstat_list_add(list, "bad_lines_seen", NULL, sum_of(stats->bad, PARSE_ERROR_COUNT));
+    selfstat_list_add(list, "bad_lines_seen", NULL, selfstat_bad(stats));
     selfstat_list_add(list, "filtered", NULL, stats->verdicts[TABLE_FILTERED]);
     selfstat_list_add(list, "udp_drops", NULL, stats->udp_drops);
     selfstat_list_add(list, "truncated", NULL, stats->truncated);
     selfstat_list_add(list, "memory_used", NULL, stats->memory_used);
+    if (stats->quarantined > 0)
+        selfstat_list_add(list, "quarantined", NULL, stats->quarantined);
+    if (stats->resets > 0)
+        selfstat_list_add(list, "resets", NULL, stats->resets);
     add_reasons(list, stats);
 }

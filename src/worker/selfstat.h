@@ -19,11 +19,22 @@ struct selfstat {
     uint64_t verdicts[TABLE_VERDICT_COUNT]; /* of good lines */
     uint64_t truncated;                     /* datagrams that were cut */
     uint64_t udp_drops;                     /* by the kernel, before they could be read */
+    uint64_t quarantined;                   /* datagrams that two workers have died of */
+    uint64_t resets;                        /* all that was kept was lost, being not sound */
     uint64_t memory_used;                   /* bytes, when the interval was closed */
 };
 
 /* Adds from to into. */
 void selfstat_add(struct selfstat *into, const struct selfstat *from);
+
+/* Any one bit that turns over changes it; 0 where all counts are. */
+uint32_t selfstat_check(const struct selfstat *stats);
+
+/* The sum of what was refused, bad lines not among it. */
+uint64_t selfstat_refused(const struct selfstat *stats);
+
+/* The sum of the bad lines. */
+uint64_t selfstat_bad(const struct selfstat *stats);
 
 #define SELFSTAT_ITEMS_MAX 48
 

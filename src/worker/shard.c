@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
+#include "worker/quarantine.h"
 
 /* How much is read before requests get their turn. */
 #define BATCHES_PER_TURN 16
@@ -33,15 +35,37 @@ ring(int fd)
 }
 
 static void
-count_drops(struct shard *shard, bool tell)
+beat(struct shard *shard)
 {
-    for (size_t i = 0; i < shard->opts.n_sockets; i++) {
-        uint32_t drops = ingest_drops(shard->opts.sockets[i]);
+    __atomic_store_n(&shard->beat, shard->beat + 1, __ATOMIC_RELAXED);
+}
 
-        if (tell)
-            shard->stats.udp_drops += drops - shard->drops_seen[i];
-        shard->drops_seen[i] = drops;
+/* What the sockets have dropped since it was counted last, by whatever process; of a socket that
+ * nobody has seen, since it was opened. Noted. */
+static void
+count_drops(struct shard *shard)
+{
+    struct store_region *region = shard->region;
+
+    undo_note(&region->undo, region->drops, sizeof(region->drops));
+    for (size_t i = 0; i < shard->opts.n_sockets; i++) {
+        struct store_drops *drops = &region->drops[i];
+        uint64_t cookie = ingest_cookie(shard->opts.sockets[i]);
+        uint32_t n = ingest_drops(shard->opts.sockets[i]);
+
+        if (drops->cookie != cookie)
+            *drops = (struct store_drops){.cookie = cookie};
+        region->stats.udp_drops += n - (uint32_t)drops->seen;
+        drops->seen = n;
     }
+}
+
+/* Deals with the n datagrams in hand. */
+static void
+apply_hand(struct shard *shard, int n)
+{
+    lines_apply(&shard->lines, (size_t)n, clock_wall_ms());
+    ingest_done(&shard->ingest);
 }
 
 /* Reads one socket until it is empty or its turn is over. Returns whether it was empty. */
@@ -53,8 +77,8 @@ read_socket(struct shard *shard, int fd)
 
         if (n <= 0)
             return true;
-        lines_apply(&shard->lines, shard->ingest.datagrams, (size_t)n, clock_wall_ms());
-        if (n < INGEST_BATCH)
+        apply_hand(shard, n);
+        if (n < HAND_DATAGRAMS)
             return true;
     }
     return false;
@@ -72,16 +96,42 @@ read_sockets(struct shard *shard)
     return empty;
 }
 
+/* Its statistics change hands with the interval, all at once. */
 static void
 close_interval(struct shard *shard)
 {
-    count_drops(shard, true);
-    table_close(&shard->table, &shard->interval);
-    shard->closed = shard->stats;
-    shard->closed.memory_used = shard->table.arena.used;
+    struct store_region *region = shard->region;
+    struct undo *undo = &region->undo;
+
+    table_close(&region->table);
+    fault_point("worker_close");
+    undo_note(undo, &region->stats, 3 * sizeof(region->stats));
+    undo_note(undo, &region->stats_check, 3 * sizeof(region->stats_check));
+    count_drops(shard);
+    region->closed = region->stats;
+    region->closed.memory_used = region->table.arena.used;
+    region->closed_check = selfstat_check(&region->closed);
+    selfstat_add(&region->total, &region->stats);
+    region->total_check = selfstat_check(&region->total);
+    region->stats = (struct selfstat){0};
+    region->stats_check = 0;
+    undo_commit(undo);
     shard->closed_culprit = shard->culprit;
-    memset(&shard->stats, 0, sizeof(shard->stats));
-    memset(&shard->culprit, 0, sizeof(shard->culprit));
+    shard->culprit = (struct culprit){0};
+}
+
+/* What the interval that stays open has dropped, and what it takes, is known, too. */
+static void
+halt(struct shard *shard)
+{
+    struct store_region *region = shard->region;
+
+    undo_note(&region->undo, &region->stats, sizeof(region->stats));
+    undo_note(&region->undo, &region->stats_check, sizeof(region->stats_check));
+    count_drops(shard);
+    region->stats.memory_used = region->table.arena.used;
+    region->stats_check = selfstat_check(&region->stats);
+    undo_commit(&region->undo);
 }
 
 /* What the kernel has queued was received, and counts. */
@@ -91,7 +141,7 @@ drain(struct shard *shard)
     uint64_t until_ms = clock_mono_ms() + DRAIN_MS;
 
     while (!read_sockets(shard) && clock_mono_ms() < until_ms)
-        ;
+        beat(shard);
 }
 
 /* Returns whether the thread goes on. */
@@ -105,77 +155,81 @@ serve_request(struct shard *shard)
         return true;
     if (read(shard->wake_fd, &rings, sizeof(rings)) != sizeof(rings))
         return true; /* it is about to ring */
-    if (request == SHARD_STOP)
+    if (request != SHARD_CLOSE)
         drain(shard);
-    close_interval(shard);
+    if (request == SHARD_HALT)
+        halt(shard);
+    else
+        close_interval(shard);
     __atomic_store_n(&shard->request, SHARD_NOTHING, __ATOMIC_RELEASE);
-    ring(shard->done_fd);
-    return request != SHARD_STOP;
+    ring(shard->opts.done_fd);
+    return request == SHARD_CLOSE;
 }
 
 static void *
 shard_run(void *argument)
 {
     struct shard *shard = argument;
-    struct pollfd slots[SHARD_SOCKETS_MAX + 1];
+    struct pollfd slots[STORE_SOCKETS_MAX + 1];
     nfds_t n = 0;
 
     for (; n < shard->opts.n_sockets; n++)
         slots[n] = (struct pollfd){.fd = shard->opts.sockets[n], .events = POLLIN};
     slots[n++] = (struct pollfd){.fd = shard->wake_fd, .events = POLLIN};
     do {
-        (void)poll(slots, n, -1);
-        table_tidy(&shard->table);
+        (void)poll(slots, n, SHARD_BEAT_MS);
+        fault_point("worker_turn");
+        beat(shard);
+        table_tidy(&shard->region->table);
         read_sockets(shard);
     } while (serve_request(shard));
     return NULL;
 }
 
-static int
-init(struct shard *shard, const struct shard_opts *opts, int done_fd)
+void
+shard_init(struct shard *shard, const struct shard_opts *opts, struct store_region *region,
+           uint64_t now_ms)
 {
-    int error;
+    char *slots = (char *)region + region->table.arena.reserved - HAND_SLOTS;
+    int n;
 
     memset(shard, 0, sizeof(*shard));
     shard->opts = *opts;
-    shard->done_fd = done_fd;
-    shard->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (shard->wake_fd < 0)
-        return -errno;
-    if ((error = ingest_init(&shard->ingest)) != 0 ||
-        (error = table_init(&shard->table, &opts->table)) != 0)
-        return error;
-    lines_init(&shard->lines, &shard->table, &shard->stats, &shard->culprit, &opts->names);
-    if (!opts->count_old_drops)
-        count_drops(shard, false);
-    return 0;
+    shard->region = region;
+    shard->wake_fd = -1;
+    ingest_init(&shard->ingest, &region->hand, slots);
+    lines_init(&shard->lines, region, &shard->ingest, &shard->culprit, &opts->names);
+    n = ingest_resume(&shard->ingest);
+    lines_settle(&shard->lines, (size_t)n);
+    if (opts->crashed)
+        quarantine_judge(region, &shard->ingest, n, opts->quarantine_fd);
+    lines_apply(&shard->lines, (size_t)n, now_ms);
+    ingest_done(&shard->ingest);
 }
 
-static void
-release(struct shard *shard)
+void
+shard_close_now(struct shard *shard)
 {
-    if (shard->wake_fd >= 0)
-        close(shard->wake_fd);
-    table_release(&shard->table);
-    ingest_release(&shard->ingest);
+    close_interval(shard);
 }
 
 int
-shard_start(struct shard *shard, const struct shard_opts *opts, int done_fd)
+shard_start(struct shard *shard)
 {
-    int error = init(shard, opts, done_fd);
+    int error;
 
-    if (error == 0)
-        error = -pthread_create(&shard->thread, NULL, shard_run, shard);
+    shard->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (shard->wake_fd < 0)
+        return -errno;
+    error = -pthread_create(&shard->thread, NULL, shard_run, shard);
     if (error != 0)
-        release(shard);
+        close(shard->wake_fd);
     return error;
 }
 
 void
-shard_ask(struct shard *shard, enum shard_request request, const struct interval *interval)
+shard_ask(struct shard *shard, enum shard_request request)
 {
-    shard->interval = *interval;
     __atomic_store_n(&shard->request, request, __ATOMIC_RELEASE);
     ring(shard->wake_fd);
 }
@@ -190,5 +244,5 @@ void
 shard_join(struct shard *shard)
 {
     pthread_join(shard->thread, NULL);
-    release(shard);
+    close(shard->wake_fd);
 }

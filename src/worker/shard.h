@@ -1,6 +1,7 @@
 /*
- * shard: one ingest thread with what is its own: sockets, a table, statistics. It never waits for
- * anything but datagrams and the one who closes its intervals.
+ * shard: one ingest thread with what is its own: sockets, and a region of the store with a table,
+ * statistics and the datagrams in hand. It never waits for anything but datagrams and the one who
+ * closes its intervals.
  */
 #ifndef WORKER_SHARD_H
 #define WORKER_SHARD_H
@@ -11,56 +12,65 @@
 #include <stdint.h>
 
 #include "metric/name.h"
-#include "metric/table.h"
 #include "worker/culprit.h"
 #include "worker/ingest.h"
 #include "worker/lines.h"
-#include "worker/selfstat.h"
-
-#define SHARD_SOCKETS_MAX 16
+#include "worker/store.h"
 
 struct shard_opts {
-    int sockets[SHARD_SOCKETS_MAX]; /* bound UDP sockets, non-blocking, this shard's alone */
+    int sockets[STORE_SOCKETS_MAX]; /* bound UDP sockets, non-blocking, this shard's alone */
     size_t n_sockets;
-    struct table_opts table;
     struct name_limits names;
-    bool count_old_drops; /* what the sockets dropped before this shard counts as well */
+    int done_fd;       /* eventfd of the one who asks: it has been done */
+    bool crashed;      /* the process before this one died of itself */
+    int quarantine_fd; /* see worker/quarantine.h */
 };
 
-/* What a shard is asked for. */
-enum shard_request { SHARD_NOTHING, SHARD_CLOSE, SHARD_STOP };
+/* What a shard is asked for. Before SHARD_HALT and SHARD_STOP, what the kernel has queued is read;
+ * they are the thread's last act. */
+enum shard_request {
+    SHARD_NOTHING,
+    SHARD_CLOSE, /* the open interval */
+    SHARD_HALT,  /* and leave it open */
+    SHARD_STOP,  /* and close it */
+};
 
 struct shard {
     struct shard_opts opts;
+    struct store_region *region;
     struct ingest ingest;
     struct lines lines;
-    struct table table;
-    struct selfstat stats; /* of the open interval, as the next */
     struct culprit culprit;
-    uint32_t drops_seen[SHARD_SOCKETS_MAX];
 
     pthread_t thread;
-    int wake_fd; /* eventfd: there is a request */
-    int done_fd; /* eventfd of the one who asks: it has been done */
+    int wake_fd;   /* eventfd: there is a request */
+    uint64_t beat; /* changes at least every SHARD_BEAT_MS while the thread gets on */
     enum shard_request request;
-    struct interval interval; /* of the request */
-    struct selfstat closed;   /* the same of the interval that was closed last */
-    struct culprit closed_culprit;
+    struct culprit closed_culprit; /* of the interval that was closed last */
 };
 
-/* Takes memory and starts the thread; it inherits the signal mask. done_fd is borrowed. Returns 0
- * or -errno. The struct must not be moved until shard_join. */
-int shard_start(struct shard *shard, const struct shard_opts *opts, int done_fd);
+#define SHARD_BEAT_MS 250
 
-/* Asks for the open interval to be closed as interval, with SHARD_STOP after what the kernel has
- * queued was read and as the thread's last act. Nothing may be asked that is not done yet. */
-void shard_ask(struct shard *shard, enum shard_request request, const struct interval *interval);
+/* Takes over a region, whose table is in place: settles what a predecessor had in hand. now_ms is
+ * the wall clock. Borrows the region. */
+void shard_init(struct shard *shard, const struct shard_opts *opts, struct store_region *region,
+                uint64_t now_ms);
 
-/* Whether the last request has been done; the table's closed interval and shard->closed are then
- * the caller's until the next. */
+/* Closes the open interval of a shard that has not been started. */
+void shard_close_now(struct shard *shard);
+
+/* Starts the thread; it inherits the signal mask. Returns 0 or -errno. The struct must not be moved
+ * until shard_join. */
+int shard_start(struct shard *shard);
+
+/* Asks for what request says. Nothing may be asked that is not done yet. */
+void shard_ask(struct shard *shard, enum shard_request request);
+
+/* Whether the last request has been done; what it has closed is then the caller's until the next.
+ */
 bool shard_is_done(const struct shard *shard);
 
-/* Waits for the thread's end after SHARD_STOP and gives the memory back. */
+/* Waits for the thread's end after SHARD_HALT or SHARD_STOP. */
 void shard_join(struct shard *shard);
 
 #endif

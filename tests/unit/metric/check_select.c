@@ -175,80 +175,6 @@ START_TEST(test_large_shapes)
 }
 END_TEST
 
-START_TEST(test_sort)
-{
-    uint64_t state = SEED;
-
-    for (size_t n = 0; n <= N_MAX; n++) {
-        double values[N_MAX], sorted[N_MAX];
-
-        for (size_t i = 0; i < n; i++)
-            sorted[i] = values[i] = value_of((enum shape)_i, i, n, &state);
-        qsort(sorted, n, sizeof(sorted[0]), compare);
-        select_sort(values, n);
-        ck_assert_int_eq(memcmp(values, sorted, n * sizeof(values[0])), 0);
-    }
-}
-END_TEST
-
-/* Values of one shape, dealt out to parts, of which some stay empty. */
-static size_t
-deal(enum shape shape, uint64_t *state, double all[N_MAX], double dealt[8][N_MAX],
-     struct select_part parts[8])
-{
-    size_t n = 1 + draw(state) % N_MAX, n_parts = 1 + draw(state) % 8;
-
-    for (size_t i = 0; i < n_parts; i++)
-        parts[i] = (struct select_part){.values = dealt[i], .n = 0};
-    for (size_t i = 0; i < n; i++) {
-        struct select_part *part = &parts[draw(state) % n_parts * (draw(state) % 4 != 0)];
-
-        all[i] = value_of(shape, i, n, state);
-        if (draw(state) % 50 == 0 || fabs(all[i]) <= 0)
-            all[i] = 0; /* of one sign, to be compared to the bit */
-        part->values[part->n++] = all[i];
-    }
-    for (size_t i = 0; i < n_parts; i++)
-        select_sort(parts[i].values, parts[i].n);
-    qsort(all, n, sizeof(all[0]), compare);
-    return n_parts;
-}
-
-START_TEST(test_nth_of_sorted_parts)
-{
-    static double all[N_MAX], dealt[8][N_MAX];
-    uint64_t state = SEED;
-
-    for (int round = 0; round < 200; round++) {
-        struct select_part parts[8];
-        size_t n_parts = deal((enum shape)_i, &state, all, dealt, parts), n = 0;
-
-        for (size_t i = 0; i < n_parts; i++)
-            n += parts[i].n;
-        for (size_t k = 0; k < n; k += 1 + n / 16) {
-            double found = select_nth_of_sorted(parts, n_parts, k);
-
-            if (memcmp(&found, &all[k], sizeof(found)) != 0)
-                ck_abort_msg("%zu of %zu in %zu parts: %.17g, not %.17g", k, n, n_parts, found,
-                             all[k]);
-        }
-        if (select_nth_of_sorted(parts, n_parts, n - 1) < all[n - 1])
-            ck_abort_msg("the last of %zu in %zu parts is another", n, n_parts);
-    }
-}
-END_TEST
-
-START_TEST(test_nth_of_sorted_at_the_ends)
-{
-    double a[] = {-DBL_MAX, -5e-324, 0}, b[] = {5e-324, DBL_MAX};
-    const double sorted[] = {-DBL_MAX, -5e-324, 0, 5e-324, DBL_MAX};
-    struct select_part parts[] = {{b, 2}, {NULL, 0}, {a, 3}};
-
-    for (uint64_t k = 0; k < 5; k++)
-        ck_assert(!(fabs(select_nth_of_sorted(parts, 3, k) - sorted[k]) > 0));
-}
-END_TEST
-
 int
 main(void)
 {
@@ -262,9 +188,6 @@ main(void)
     tcase_add_test(tcase, test_every_arrangement);
     tcase_add_test(tcase, test_killer);
     tcase_add_loop_test(tcase, test_large_shapes, 0, N_SHAPES);
-    tcase_add_loop_test(tcase, test_sort, 0, N_SHAPES);
-    tcase_add_loop_test(tcase, test_nth_of_sorted_parts, 0, N_SHAPES);
-    tcase_add_test(tcase, test_nth_of_sorted_at_the_ends);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

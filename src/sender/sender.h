@@ -24,8 +24,8 @@ struct sender_opts {
      * sender before this one has left. */
     int arena_fd;
     bool arena_outlives; /* the daemon, too: another may go on with it */
-    int spool_fd;  /* SPOOL_DIR, a directory that this process may write to; -1: none */
-    int gauges_fd; /* the directory of GAUGES_FILE; -1: none */
+    int spool_fd;        /* SPOOL_DIR, a directory that this process may write to; -1: none */
+    int gauges_fd;       /* the directory of GAUGES_FILE; -1: none */
     struct board *board;
 
     struct dialect dialect;

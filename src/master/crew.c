@@ -302,20 +302,6 @@ crew_is_ready(const struct crew *crew)
 }
 
 bool
-crew_has_moved(struct crew *crew)
-{
-    uint64_t beats[ROLE_COUNT];
-
-    for (enum role role = 0; role < ROLE_COUNT; role++) {
-        beats[role] = beat_of(crew, role);
-        if (beats[role] == crew->seen[role])
-            return false;
-    }
-    memcpy(crew->seen, beats, sizeof(beats));
-    return true;
-}
-
-bool
 crew_is_over(const struct crew *crew)
 {
     return crew->children[ROLE_WORKER].state == CHILD_ENDED &&

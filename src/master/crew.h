@@ -25,7 +25,6 @@ struct crew {
     struct child children[ROLE_COUNT];
     struct pulse pulses[ROLE_COUNT];
     uint64_t look_ms;          /* when the children's progress is looked at next */
-    uint64_t seen[ROLE_COUNT]; /* beats when both were last found to have moved */
     int ready_fds[ROLE_COUNT]; /* readable when the first of each serves or ends, else -1 */
     int exit_status;           /* the daemon's, once one ended that is not to be replaced, else 0 */
     char failure[CREW_TEXT_MAX]; /* which one, and how */
@@ -50,9 +49,6 @@ void crew_stop(struct crew *crew);
 
 /* Both have served. */
 bool crew_is_ready(const struct crew *crew);
-
-/* Both have moved since this was last so. */
-bool crew_has_moved(struct crew *crew);
 
 /* Both have ended for good. */
 bool crew_is_over(const struct crew *crew);

@@ -152,7 +152,7 @@ tell_alive(struct master *master)
 
     if (master->alive_every_ms == 0 || now_ms < master->alive_ms)
         return;
-    if (master->ready && !master->stopping && !crew_has_moved(&master->crew))
+    if (master->ready && !master->stopping && !pulse_all_moved(master->crew.pulses, ROLE_COUNT))
         return;
     service_alive();
     master->alive_ms = now_ms + master->alive_every_ms;

@@ -6,7 +6,8 @@
 void
 pulse_begin(struct pulse *pulse, uint64_t beat)
 {
-    *pulse = (struct pulse){.beat = beat};
+    pulse->beat = beat;
+    pulse->n_missed = 0;
 }
 
 bool
@@ -17,4 +18,16 @@ pulse_look(struct pulse *pulse, uint64_t beat)
     bool is_stalled = beat == pulse->beat;
     pulse_begin(pulse, beat);
     return is_stalled;
+}
+
+bool
+pulse_all_moved(struct pulse *pulses, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (pulses[i].beat == pulses[i].told)
+            return false;
+    }
+    for (size_t i = 0; i < n; i++)
+        pulses[i].told = pulses[i].beat;
+    return true;
 }

@@ -6,6 +6,7 @@
 #define MASTER_PULSE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Between two looks. */
@@ -16,6 +17,7 @@
 struct pulse {
     uint64_t beat;     /* as the last look found it */
     unsigned n_missed; /* looks since it was last found changed */
+    uint64_t told;     /* beat when pulse_all_moved was last true */
 };
 
 /* A new process, whose word is beat before it has done anything. */
@@ -23,5 +25,8 @@ void pulse_begin(struct pulse *pulse, uint64_t beat);
 
 /* One look. True where the process is stalled; then its patience begins anew. */
 bool pulse_look(struct pulse *pulse, uint64_t beat);
+
+/* Whether the looks have found each of n words changed since this was last so. */
+bool pulse_all_moved(struct pulse *pulses, size_t n);
 
 #endif

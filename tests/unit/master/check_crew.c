@@ -232,22 +232,6 @@ START_TEST(test_loops)
 }
 END_TEST
 
-START_TEST(test_has_moved)
-{
-    uint64_t *beats = holdings.board->beats;
-
-    board_set(&beats[BOARD_WORKER], 70);
-    ck_assert(!crew_has_moved(&crew));
-    board_set(&beats[BOARD_SENDER], 80);
-    ck_assert(crew_has_moved(&crew));
-    ck_assert(!crew_has_moved(&crew));
-    board_set(&beats[BOARD_SENDER], 81);
-    ck_assert(!crew_has_moved(&crew));
-    board_set(&beats[BOARD_WORKER], 71);
-    ck_assert(crew_has_moved(&crew));
-}
-END_TEST
-
 static bool
 has_failed(const struct crew *a_crew)
 {
@@ -295,7 +279,6 @@ main(int argc, char **argv, char **envp)
     tcase_add_loop_test(tcase, test_what_is_said_of_an_end, 0, sizeof(ends) / sizeof(ends[0]));
     tcase_add_loop_test(tcase, test_hangs, 0, ROLE_COUNT);
     tcase_add_test(tcase, test_loops);
-    tcase_add_test(tcase, test_has_moved);
     tcase_add_test(tcase, test_cannot_serve);
     tcase_add_test(tcase, test_others_are_none_of_it);
     suite_add_tcase(suite, tcase);

@@ -21,7 +21,7 @@ looks_to_stall(struct pulse *pulse, uint64_t beat)
 
 START_TEST(test_stall)
 {
-    struct pulse pulse;
+    struct pulse pulse = {.told = 0};
 
     pulse_begin(&pulse, 7);
     ck_assert_uint_eq(looks_to_stall(&pulse, 7), PULSE_PATIENCE);
@@ -57,6 +57,26 @@ START_TEST(test_a_new_process_has_all_its_time)
 }
 END_TEST
 
+START_TEST(test_all_moved)
+{
+    struct pulse pulses[2] = {{.told = 0}, {.told = 0}};
+
+    ck_assert(!pulse_all_moved(pulses, 2));
+    ck_assert(!pulse_look(&pulses[0], 70));
+    ck_assert(!pulse_all_moved(pulses, 2));
+    ck_assert(!pulse_look(&pulses[1], 80));
+    ck_assert(pulse_all_moved(pulses, 2));
+    ck_assert(!pulse_all_moved(pulses, 2));
+    /* A new process goes on counting, and has yet to. */
+    pulse_begin(&pulses[1], 80);
+    ck_assert(!pulse_look(&pulses[0], 71));
+    ck_assert(!pulse_look(&pulses[1], 80));
+    ck_assert(!pulse_all_moved(pulses, 2));
+    ck_assert(!pulse_look(&pulses[1], 81));
+    ck_assert(pulse_all_moved(pulses, 2));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -68,6 +88,7 @@ main(void)
     tcase_add_test(tcase, test_stall);
     tcase_add_test(tcase, test_any_change_is_progress);
     tcase_add_test(tcase, test_a_new_process_has_all_its_time);
+    tcase_add_test(tcase, test_all_moved);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -134,6 +134,26 @@ def test_directory_that_is_not_for_the_user(place, key, as_nobody):
     assert_refused(result, f"{key} ({path})", "may write to")
 
 
+@pytest.mark.skipif(not IS_ROOT, reason="takes root: what is left of it is the point")
+def test_capabilities_of_the_unit(daemons, sink, place, monkeypatch):
+    """Root as the service manager leaves it may not pass over permissions: not at the first start,
+    nor at the next, which finds directories of another user."""
+    with open(os.path.join(daemon_module.ROOT, "init/pystatsd.service"), encoding="ascii") as file:
+        names = re.search(r"^CapabilityBoundingSet=(.*)$", file.read(), re.M).group(1).lower()
+    bounding = ",".join(["-all", *names.replace("cap_", "+").split()])
+    argv = ["setpriv", f"--bounding-set={bounding}", "--inh-caps=-all", "--clear-groups"]
+    monkeypatch.setattr(daemon_module, "command", lambda *args: argv + command(*args))
+    settings = {
+        "STATE_DIR": f"{place}/state", "SPOOL_DIR": f"{place}/spool",
+        "GAUGES_FILE": f"{place}/lib/gauges", "AGGREGATE_COUNTERS": "no",
+    }
+    for turn in range(2):
+        daemon = daemons(sink, settings)
+        daemon.send(f"turn{turn}:1|c")
+        sink.wait_total(f"stats.turn{turn}", 1)
+        assert daemon.stop() == 0
+
+
 def test_nothing_to_listen_on():
     assert_refused(run(QUIET), "LOCAL_PYSTATD_PORT")
 

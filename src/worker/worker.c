@@ -211,6 +211,7 @@ worker_main(const struct worker_opts *opts)
     if (worker == NULL)
         fatal(EXIT_FAILURE, "cannot start the worker");
     init(worker, opts);
+    board_count(&opts->board->beats[BOARD_WORKER]);
     ready_tell(opts->ready_fd, opts->detach);
     worker_run(worker);
     /* Shards that could not be asked to stop end with the process; until then they use all this. */

@@ -92,15 +92,22 @@ remove_oldest_bad(struct spool *spool)
     remove_bad(spool, oldest);
 }
 
-/* A directory that is being read may show what has just been renamed once more. */
+/* One that is known under that name is no more. */
 static void
 keep_bad(struct spool *spool, const struct spool_file *file)
 {
-    if (find_bad(spool, file) < spool->n_bad)
-        return;
-    spool->bad[spool->n_bad++] = *file;
+    size_t at = find_bad(spool, file);
+
+    spool->bad[at] = *file;
+    spool->n_bad += at == spool->n_bad;
     if (spool->n_bad > SPOOL_BAD_MAX)
         remove_oldest_bad(spool);
+}
+
+static bool
+is_plain(const struct stat *entry)
+{
+    return S_ISREG(entry->st_mode) && entry->st_nlink == 1;
 }
 
 /* A file that is not in the index, or not any more. */
@@ -113,20 +120,20 @@ give_up(struct spool *spool, const struct spool_file *file, const char *reason)
     spool->bad_reason = reason;
 }
 
-/* The same, and it gets another name. One that had that name, of the same flush, goes. */
+/* The same, and it gets another name, in the place of one of the same flush. */
 static void
 set_aside(struct spool *spool, const struct spool_file *file, const char *reason)
 {
     char from[SPOOLFILE_NAME_SIZE], to[SPOOLFILE_NAME_SIZE];
     struct stat taken;
+    bool is_free;
 
     give_up(spool, file, reason);
-    if (find_bad(spool, file) < spool->n_bad)
-        remove_bad(spool, find_bad(spool, file));
     spoolfile_name(file, SPOOLFILE_FLUSH, from);
     spoolfile_name(file, SPOOLFILE_BAD, to);
-    if (fstatat(spool->dir_fd, to, &taken, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT &&
-        renameat(spool->dir_fd, from, spool->dir_fd, to) == 0)
+    is_free = fstatat(spool->dir_fd, to, &taken, AT_SYMLINK_NOFOLLOW) == 0 ? is_plain(&taken)
+                                                                           : errno == ENOENT;
+    if (is_free && renameat(spool->dir_fd, from, spool->dir_fd, to) == 0)
         keep_bad(spool, file);
 }
 
@@ -258,8 +265,7 @@ take_entry(struct spool *spool, const char *name)
 
     if (kind == SPOOLFILE_FOREIGN)
         return 0;
-    if (fstatat(spool->dir_fd, name, &found, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(found.st_mode) ||
-        found.st_nlink != 1) {
+    if (fstatat(spool->dir_fd, name, &found, AT_SYMLINK_NOFOLLOW) != 0 || !is_plain(&found)) {
         spool->n_ignored++;
         return 0;
     }
@@ -282,15 +288,13 @@ scan(struct spool *spool)
 
     if (directory == NULL && fd >= 0)
         close(fd);
-    while (status == 0) {
-        errno = 0;
-        entry = readdir(directory);
-        if (entry == NULL) {
-            status = -errno;
-            break;
-        }
+    errno = 0;
+    while (status == 0 && (entry = readdir(directory)) != NULL) {
         status = take_entry(spool, entry->d_name);
+        errno = 0;
     }
+    if (status == 0)
+        status = -errno;
     if (directory != NULL)
         closedir(directory);
     return status;

@@ -14,6 +14,8 @@
 #define WALL_MS (T0 * 1000)
 #define HEADER  sizeof(struct spoolfile_header)
 
+#define N_FLUSHES 64 /* flushes that a test may make */
+
 #define DAMAGED "00000000001700000001-0000000000000001"
 
 static struct spool spool;
@@ -40,21 +42,21 @@ reopen(void)
     return spool_open(&spool, folder, UINT64_MAX, UINT64_MAX, WALL_MS);
 }
 
-/* Flush number i of a test. */
-static struct batch *
+/* Flush number i of a test, made once. */
+static const struct batch *
 make(uint64_t i)
 {
-    return folder_batch(T0 + i, i, i % 7 == 0 ? 4096 - HEADER : 40 + i % 500, (unsigned)i);
+    static struct batch *made[N_FLUSHES];
+
+    if (made[i] == NULL)
+        made[i] = folder_batch(T0 + i, i, i % 7 == 0 ? 4096 - HEADER : 40 + i % 500, (unsigned)i);
+    return made[i];
 }
 
 static int
 put(uint64_t i)
 {
-    struct batch *batch = make(i);
-    int status = spool_put(&spool, batch, WALL_MS);
-
-    batch_free(batch);
-    return status;
+    return spool_put(&spool, make(i), WALL_MS);
 }
 
 static const struct spool_file *
@@ -71,13 +73,12 @@ find(uint64_t i)
 static void
 assert_whole(uint64_t i)
 {
-    struct batch *want = make(i), *got;
+    struct batch *got;
 
     ck_assert_ptr_nonnull(find(i));
     ck_assert_int_eq(spool_load(&spool, find(i), &got), 0);
-    folder_assert_same(got, want);
+    folder_assert_same(got, make(i));
     batch_free(got);
-    batch_free(want);
 }
 
 /* ---- damage */
@@ -333,11 +334,10 @@ END_TEST
 
 /* ---- any order */
 
-#define MODEL_IDS   64
-#define MODEL_STEPS 2500
+#define MODEL_STEPS 1000
 
 /* What must be there: put and not removed. */
-static bool present[MODEL_IDS];
+static bool present[N_FLUSHES];
 
 static void
 assert_model(void)
@@ -345,7 +345,7 @@ assert_model(void)
     uint64_t n_lines = 0, last = 0;
     size_t n = 0;
 
-    for (uint64_t i = 0; i < MODEL_IDS; i++) {
+    for (uint64_t i = 0; i < N_FLUSHES; i++) {
         ck_assert_int_eq(spool_has(&spool, i), present[i]);
         n += present[i];
     }
@@ -426,7 +426,7 @@ damage_chosen(void)
 static void
 step(void)
 {
-    chosen = (uint64_t)random() % MODEL_IDS;
+    chosen = (uint64_t)random() % N_FLUSHES;
     switch (random() % 12) {
     case 0: crash(); break;
     case 1: ck_assert_int_eq(reopen(), 0); break;
@@ -455,7 +455,7 @@ START_TEST(test_model)
         assert_model();
     }
     ck_assert_int_eq(reopen(), 0);
-    for (uint64_t i = 0; i < MODEL_IDS; i++) {
+    for (uint64_t i = 0; i < N_FLUSHES; i++) {
         if (present[i])
             assert_whole(i);
     }

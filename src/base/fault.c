@@ -72,9 +72,8 @@ static const char *
 read_env(const char *name)
 {
     const char *value = getenv(name);
-    char *copy = value != NULL && *value != '\0' ? strdup(value) : NULL;
 
-    return copy;
+    return value != NULL && *value != '\0' ? strdup(value) : NULL;
 }
 
 void
@@ -86,10 +85,9 @@ fault_init(void)
     n_parts = 0;
     if (list == NULL)
         return;
-    for (const char *at = list; at != NULL; at = strchr(at, ',')) {
-        at += *at == ',';
-        add_part(at);
-    }
+    add_part(list);
+    while ((list = strchr(list, ',')) != NULL)
+        add_part(++list);
     progress =
         mmap(NULL, sizeof(*progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (progress == MAP_FAILED)

@@ -71,9 +71,9 @@ def run(settings=None, args=(), config="/dev/null", as_nobody=False, timeout=PAT
 
 
 class Daemon:
-    """One daemon in the foreground. Its output goes to files in place."""
+    """One daemon in the foreground. Its output goes to files in place, stderr to an fd if given."""
 
-    def __init__(self, place, settings, args=(), config="/dev/null", as_nobody=False):
+    def __init__(self, place, settings, args=(), config="/dev/null", as_nobody=False, stderr=None):
         self.place = str(place)
         self.settings = {"LISTEN_ADDRESS": "127.0.0.1", "FLUSH_INTERVAL": "1000"}
         self.settings.update(settings)
@@ -82,6 +82,7 @@ class Daemon:
         self.args = args
         self.config = config
         self.as_nobody = as_nobody and IS_ROOT
+        self.stderr = stderr
         self.notify = Notify()
         self.process = None
         self.port = 0
@@ -117,7 +118,7 @@ class Daemon:
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
-                stderr=err,
+                stderr=err if self.stderr is None else self.stderr,
                 env={**os.environ, "NOTIFY_SOCKET": self.notify.address},
                 start_new_session=True,
             )

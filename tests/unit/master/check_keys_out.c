@@ -229,7 +229,7 @@ START_TEST(test_process)
     ck_assert_str_eq(loaded.config.master.group, "adm");
     ck_assert_str_eq(loaded.config.master.pidfile, "/run/x.pid");
     ck_assert_str_eq(loaded.config.master.state_dir, "/y");
-    ck_assert(loaded.config.log_to_syslog);
+    ck_assert_int_eq(loaded.config.log_to, LOG_TO_SYSLOG);
     load_release(&loaded);
 }
 END_TEST

@@ -60,7 +60,7 @@ START_TEST(test_new_metric)
             ck_assert(!metric_touched(metric, 0) && !metric_touched(metric, 1));
             ck_assert_uint_eq(metric->next, 0);
             ck_assert_uint_eq(metric->active, 0);
-            ck_assert_uint_eq(metric->updated_ms, 0);
+            ck_assert_uint_eq(metric_updated_ms(metric), 0);
             free(metric);
         }
     }
@@ -92,7 +92,9 @@ START_TEST(test_last_value_of_a_gauge)
     struct metric *metric = metric_of(METRIC_GAUGE, "name", 4);
     struct gauge gauge = {.value = 7, .set_ms = 5};
 
+    metric->active = 3;
     metric_set_last(metric, &gauge);
+    ck_assert_uint_eq(metric_last(metric)->active, 3);
     ck_assert_uint_ne(metric_last(metric)->check, 0);
     ck_assert(is_filled(metric_state(metric, 0), 2 * sizeof(struct gauge), 0));
     memset(metric_state(metric, 0), 0x33, 2 * sizeof(struct gauge));

@@ -215,7 +215,7 @@ check_metric(const struct model *model, struct table *table, struct metric *metr
     if (counted(metric, table_open(table)) < n || counted(metric, table_open(table)) > n)
         ck_abort_msg("%s has %g, not %u", name, counted(metric, table_open(table)), n);
     if (metric_touched(metric, table_open(table)) != (n > 0) ||
-        (n > 0 && metric->updated_ms != 1000 + n))
+        (n > 0 && metric_updated_ms(metric) != 1000 + n))
         ck_abort_msg("%s was not updated as it should", name);
 }
 
@@ -434,7 +434,7 @@ START_TEST(test_known_names)
     ck_assert_int_eq(table_apply_known(&table, &sample, &raw, raw_hash, 8), TABLE_UNKNOWN);
     ck_assert_uint_eq(table.n_metrics, 1);
     ck_assert_double_eq(counted(at(&table, table.first), table_open(&table)), 6);
-    ck_assert_uint_eq(at(&table, table.first)->updated_ms, 7);
+    ck_assert_uint_eq(metric_updated_ms(at(&table, table.first)), 7);
     sample.value = DBL_MAX;
     ck_assert_int_eq(table_apply_known(&table, &sample, &a, hash, 9), TABLE_APPLIED);
     ck_assert_int_eq(table_apply_known(&table, &sample, &a, hash, 10), TABLE_OVERFLOW);
@@ -462,7 +462,7 @@ START_TEST(test_filtered)
         struct metric *metric = find(&table, (enum metric_type)type, "no.way");
 
         ck_assert(metric->filtered && !metric_touched(metric, table_open(&table)));
-        ck_assert_uint_eq(metric->updated_ms, 0);
+        ck_assert_uint_eq(metric_updated_ms(metric), 0);
         ck_assert_double_eq(counted(metric, table_open(&table)), 0);
     }
     table_release(&table);
@@ -629,7 +629,7 @@ START_TEST(test_memory_ceiling_for_samples)
     ck_assert_uint_lt(n, 100000);
     ck_assert_int_eq(count(&table, type, "x", n + 1), TABLE_MEMORY);
     ck_assert_double_eq(counted(at(&table, table.last), table_open(&table)), n);
-    ck_assert_uint_eq(at(&table, table.last)->updated_ms, 1000 + n);
+    ck_assert_uint_eq(metric_updated_ms(at(&table, table.last)), 1000 + n);
     ck_assert_int_eq(count(&table, METRIC_COUNTER, "c", 2), TABLE_APPLIED);
     ck_assert_double_eq(counted(at(&table, table.first), table_open(&table)), 2);
     table_close(&table);
@@ -653,7 +653,7 @@ START_TEST(test_overflow)
 
         ck_assert_int_eq(table_apply(&table, &sample, &name, hash, 5), TABLE_APPLIED);
         ck_assert_int_eq(table_apply(&table, &sample, &name, hash, 6), TABLE_OVERFLOW);
-        ck_assert_uint_eq(at(&table, table.first)->updated_ms, 5);
+        ck_assert_uint_eq(metric_updated_ms(at(&table, table.first)), 5);
         ck_assert_uint_eq(table.n_metrics, 1);
         table_release(&table);
     }

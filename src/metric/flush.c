@@ -64,15 +64,21 @@ begin(struct flush *flush)
     enter(flush, 0);
 }
 
-void
-flush_begin(struct flush *flush, const struct interval *interval)
+static void
+take_closed(struct flush *flush)
 {
-    flush->interval = *interval;
     flush->number = flush->opts.tables[0]->number - 1;
     for (size_t i = 0; i < flush->opts.n_tables; i++) {
         assert(__atomic_load_n(&flush->opts.tables[i]->flushing, __ATOMIC_ACQUIRE));
         flush->newest[i] = flush->opts.tables[i]->newest;
     }
+}
+
+void
+flush_begin(struct flush *flush, const struct interval *interval)
+{
+    flush->interval = *interval;
+    take_closed(flush);
     begin(flush);
 }
 
@@ -319,6 +325,7 @@ flush_advance(struct flush *flush)
 void
 flush_begin_clear(struct flush *flush)
 {
+    take_closed(flush);
     flush->running = true;
     enter(flush, 0);
 }

@@ -5,7 +5,6 @@
 #include "worker/lines.h"
 
 #include <check.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

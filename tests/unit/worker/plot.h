@@ -6,6 +6,7 @@
 #define WORKER_PLOT_H
 
 #include <check.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

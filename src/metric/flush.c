@@ -156,7 +156,7 @@ describe(const struct flush *flush, struct rules_case *out)
 
         if (metric == NULL)
             continue;
-        updated_ms = __atomic_load_n(&metric->updated_ms, __ATOMIC_RELAXED);
+        updated_ms = metric_updated_ms(metric);
         out->touched |= metric_touched(metric, generation);
         out->touched_since |= metric_touched(metric, generation ^ 1);
         out->gauge_known |= metric->type == METRIC_GAUGE && metric_last(metric)->check != 0;
@@ -356,9 +356,12 @@ clear(struct flush *flush, struct metric *metric)
     struct table *table = flush->opts.tables[flush->table];
     unsigned generation = generation_of(flush);
 
+    if (metric->type == METRIC_GAUGE) {
+        undo_note(flush->opts.undo, &metric->active, sizeof(metric->active));
+        undo_note(flush->opts.undo, metric_last(metric), sizeof(struct gauge_last));
+    }
     metric->active = flush->number;
     if (metric->type == METRIC_GAUGE) {
-        undo_note(flush->opts.undo, metric_last(metric), sizeof(struct gauge_last));
         metric_set_last(metric, metric_state(metric, generation));
         undo_commit(flush->opts.undo);
     }

@@ -103,7 +103,7 @@ schedule_close(struct schedule *schedule, uint64_t mono_ms, uint64_t wall_ms, st
 {
     uint64_t interval_ms = schedule->interval_ms;
     uint64_t end_ms = schedule->open.end_ms;
-    uint64_t n_late, n_skipped = 0;
+    uint64_t n_late, n_skipped = 0, n_held;
 
     assert(mono_ms >= schedule->deadline_ms);
     n_late = (mono_ms - schedule->deadline_ms) / interval_ms;
@@ -111,11 +111,12 @@ schedule_close(struct schedule *schedule, uint64_t mono_ms, uint64_t wall_ms, st
         return close_resumed(schedule, mono_ms, wall_ms, out);
     if (wall_ms > end_ms)
         n_skipped = (wall_ms - end_ms) / interval_ms;
+    n_held = schedule->holding ? (schedule->open.span_ms - 1) / interval_ms : 0;
     end_ms += n_skipped * interval_ms;
     out->end_ms = end_ms;
     out->span_ms = schedule->open.span_ms + n_late * interval_ms;
     schedule->open = (struct interval){.end_ms = end_ms + interval_ms, .span_ms = interval_ms};
     schedule->deadline_ms = mono_ms + (schedule->open.end_ms - wall_ms);
     schedule->holding = schedule->resumed = false;
-    return n_late > n_skipped ? n_late : n_skipped;
+    return n_late + n_held > n_skipped ? n_late : n_skipped - n_held;
 }

@@ -43,7 +43,7 @@ bool schedule_due(struct schedule *schedule, uint64_t mono_ms, uint64_t wall_ms)
 
 /* Ends the open interval, which must be due, gives it and opens the next. Intervals that could not
  * be closed in time are part of it: its span is a multiple. Returns how many those are, or, where
- * they are more, how many slots are left out without a timestamp. */
+ * they are more, how many slots are left out that it was not held for. */
 uint64_t schedule_close(struct schedule *schedule, uint64_t mono_ms, uint64_t wall_ms,
                         struct interval *out);
 

@@ -320,6 +320,7 @@ START_TEST(test_state_changes_at_once)
         .overruns = 5,
     };
     change.fd = plot_file();
+    ck_assert_int_eq(ftruncate(change.fd, (off_t)rig.map.size), 0);
     change.n_before = change.n_after = 0;
     stepped_run(change_state, look_at_state, rig.map.store, 8192);
     assert_state(&change.next);

@@ -74,12 +74,12 @@ plot_slots(const struct plot *plot)
     return (char *)plot->region + plot->table.arena.reserved - HAND_SLOTS;
 }
 
-/* What a successor does first, in whatever process. */
-static inline void
+/* What a successor does first, in whatever process. Returns whether all was sound. */
+static inline bool
 plot_take_over(struct plot *plot)
 {
-    ck_assert_int_eq(store_recover(&plot->map, 0), 0);
-    ck_assert_int_eq(adopt_table(&plot->region->table, &plot->table), 0);
+    return store_recover(&plot->map, 0) == 0 &&
+           adopt_table(&plot->region->table, &plot->table) == 0;
 }
 
 /* Empties the hand, to be filled. */

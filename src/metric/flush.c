@@ -302,12 +302,11 @@ flush_peek(struct flush *flush, struct record *out)
         }
         gather(flush, flush->table);
         flush->verdict = judge(flush);
-        if (flush->verdict != RULES_FORGET)
-            flush->n_metrics[current(flush)->type]++;
         if (flush->verdict == RULES_SEND || flush->verdict == RULES_SEND_IDLE) {
             fill(flush, out);
             return true;
         }
+        flush->n_metrics[current(flush)->type] += flush->verdict == RULES_SKIP;
         mark_round(flush);
         step(flush);
     }
@@ -317,6 +316,7 @@ flush_peek(struct flush *flush, struct record *out)
 void
 flush_advance(struct flush *flush)
 {
+    flush->n_metrics[current(flush)->type]++;
     mark_round(flush);
     flush->n_records++;
     step(flush);

@@ -14,6 +14,7 @@
 
 #include "base/fault.h"
 #include "base/hash.h"
+#include "sender/places.h"
 
 /* "pystatsd" */
 #define MAGIC UINT64_C(0x6473746174737970)
@@ -60,8 +61,6 @@ get_memory(const struct store *store, size_t start, size_t len)
 {
     int result;
 
-    if (len == 0)
-        return 0;
     do
         result = fallocate(store->fd, 0, (off_t)start, (off_t)len);
     while (result != 0 && errno == EINTR);
@@ -71,9 +70,8 @@ get_memory(const struct store *store, size_t start, size_t len)
 static void
 give_back(const struct store *store, size_t page, size_t n_pages)
 {
-    if (n_pages > 0)
-        (void)fallocate(store->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                        (off_t)(PAGES_START + page * STORE_PAGE), (off_t)(n_pages * STORE_PAGE));
+    (void)fallocate(store->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                    (off_t)(PAGES_START + page * STORE_PAGE), (off_t)(n_pages * STORE_PAGE));
 }
 
 static void
@@ -161,15 +159,6 @@ store_batch(const struct store *store, uint32_t slot)
 }
 
 static int
-compare_places(const void *a, const void *b, void *slots)
-{
-    uint32_t page_a = ((const struct store_slot *)slots)[*(const uint32_t *)a].page;
-    uint32_t page_b = ((const struct store_slot *)slots)[*(const uint32_t *)b].page;
-
-    return (page_a > page_b) - (page_a < page_b);
-}
-
-static int
 compare_ages(const void *a, const void *b, void *slots)
 {
     uint64_t order_a = ((const struct store_slot *)slots)[*(const uint32_t *)a].order;
@@ -179,28 +168,24 @@ compare_ages(const void *a, const void *b, void *slots)
 }
 
 static void
-sort_by_place(const struct store *store, uint32_t out[STORE_SLOTS])
+list_places(const struct store *store, struct place out[STORE_SLOTS])
 {
-    memcpy(out, store->live, store->n_live * sizeof(out[0]));
-    qsort_r(out, store->n_live, sizeof(out[0]), compare_places, store->slots);
+    for (uint32_t i = 0; i < store->n_live; i++) {
+        const struct store_slot *slot = &store->slots[store->live[i]];
+
+        out[i] = (struct place){.page = slot->page, .n_pages = (uint32_t)n_pages_of(slot)};
+    }
+    places_sort(out, store->n_live);
 }
 
-/* The first page of the first place between live slots that is large enough, or STORE_NONE. */
+/* The first page of a place for len bytes, or STORE_NONE. */
 static uint32_t
-find_place(const struct store *store, size_t n_pages)
+find_place(const struct store *store, size_t len)
 {
-    uint32_t sorted[STORE_SLOTS];
-    size_t page = 0;
+    struct place places[STORE_SLOTS];
 
-    sort_by_place(store, sorted);
-    for (uint32_t i = 0; i < store->n_live; i++) {
-        const struct store_slot *next = &store->slots[sorted[i]];
-
-        if (next->page >= page + n_pages)
-            break;
-        page = next->page + n_pages_of(next);
-    }
-    return page + n_pages <= n_pages_in(store) ? (uint32_t)page : STORE_NONE;
+    list_places(store, places);
+    return places_find(places, store->n_live, store_size(len) / STORE_PAGE, n_pages_in(store));
 }
 
 static uint32_t
@@ -224,7 +209,7 @@ store_put(struct store *store, const struct batch *batch)
         .timestamp_s = batch->timestamp_s,
         .n_lines = batch->n_lines,
         .order = store->journal.order + 1,
-        .page = find_place(store, store_size(batch->records.len) / STORE_PAGE),
+        .page = find_place(store, batch->records.len),
         .records_crc = batch->crc,
     };
     int error;
@@ -261,16 +246,14 @@ is_intact(const struct store *store, const struct store_slot *slot)
 static void
 give_back_the_rest(const struct store *store)
 {
-    uint32_t sorted[STORE_SLOTS];
+    struct place places[STORE_SLOTS];
     size_t page = 0;
 
-    sort_by_place(store, sorted);
+    list_places(store, places);
     for (uint32_t i = 0; i < store->n_live; i++) {
-        const struct store_slot *next = &store->slots[sorted[i]];
-
-        if (next->page > page)
-            give_back(store, page, next->page - page);
-        page = next->page + n_pages_of(next);
+        if (places[i].page > page)
+            give_back(store, page, places[i].page - page);
+        page = (size_t)places[i].page + places[i].n_pages;
     }
     if (n_pages_in(store) > page)
         give_back(store, page, n_pages_in(store) - page);

@@ -1,9 +1,6 @@
 /*
- * backlog: everything that is to be sent, in memory and in the spool: what goes next, what becomes
- * of it, and what has to go where there is no room. Knows no connection.
- *
- * The newest flush goes first, as long as it has not failed; then the oldest, at a measured pace.
- * Of two with the same timestamp the older always goes first: the last one counts.
+ * backlog: everything that is to be sent, in memory and in the spool: what becomes of it, and what
+ * has to go where there is no room. Knows no connection, and not what goes next.
  */
 #ifndef SENDER_BACKLOG_H
 #define SENDER_BACKLOG_H
@@ -49,9 +46,6 @@ bool backlog_make_room(struct backlog *backlog, size_t len, const struct backlog
  * also where there is no memory for it: its lines are dropped. */
 bool backlog_take(struct backlog *backlog, const struct batch *batch, const struct ledger *told,
                   const struct backlog_item *busy, uint64_t now_ms);
-
-/* What goes now, if any; last: of what is in memory alone, as fast as it goes. */
-void backlog_next(struct backlog *backlog, bool last, uint64_t now_ms, struct backlog_item *out);
 
 /* Carbon has the item but for so many lines that are none for it. It is none any more. */
 void backlog_delivered(struct backlog *backlog, struct backlog_item *item, uint64_t n_refused,

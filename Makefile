@@ -94,8 +94,8 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libcore.a
 $(B)/tests/unit/sender/check_sender: private ALL_LDFLAGS += -Wl,--wrap=calloc
 
 # They try what a disk can do.
-$(B)/tests/unit/sender/check_durable $(B)/tests/unit/sender/check_gauges \
-$(B)/tests/unit/sender/check_spool: private ALL_LDFLAGS += \
+DISK_CHECKS := $(addprefix $(B)/tests/unit/sender/check_,durable gauges spool spool_crash)
+$(DISK_CHECKS): private ALL_LDFLAGS += \
 	$(foreach call,openat write fdatasync renameat fsync unlinkat pread,-Wl$(comma)--wrap=$(call))
 
 # It tries what other builds leave out.

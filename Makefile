@@ -91,7 +91,8 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libcore.a
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIB_LIBS)
 
 # It tries what the sender does without memory.
-$(B)/tests/unit/sender/check_sender: private ALL_LDFLAGS += -Wl,--wrap=calloc
+$(B)/tests/unit/sender/check_sender: private ALL_LDFLAGS += -Wl,--wrap=calloc \
+	-Wl,--wrap=clock_mono_ms
 
 # They try what a disk can do.
 DISK_CHECKS := $(addprefix $(B)/tests/unit/sender/check_,durable gauges spool spool_crash)

@@ -52,6 +52,7 @@ delivery_open(struct delivery *delivery, const struct sender_opts *opts)
     int error = backlog_open(&delivery->backlog, opts, &found);
 
     delivery->opts = opts;
+    delivery->item.slot = STORE_NONE;
     if (error != 0)
         fatalx(EXIT_FAILURE, "cannot use the sender's memory: %s", strerror(-error));
     log_found(delivery, found, ledger->dropped[LEDGER_CORRUPT]);
@@ -180,18 +181,26 @@ cancel(struct delivery *delivery)
 
 /* ---- what comes in */
 
+/* What is on its way has to go, unless it has arrived. */
+static void
+give_way(struct delivery *delivery)
+{
+    settle(delivery, carbon_step(&delivery->carbon, clock_mono_ms()));
+    cancel(delivery);
+}
+
 void
 delivery_make_room(struct delivery *delivery, size_t len)
 {
     while (!backlog_make_room(&delivery->backlog, len, &delivery->item))
-        cancel(delivery);
+        give_way(delivery);
 }
 
 void
 delivery_take(struct delivery *delivery, const struct batch *batch, const struct ledger *told)
 {
     while (!backlog_take(&delivery->backlog, batch, told, &delivery->item, clock_mono_ms()))
-        cancel(delivery);
+        give_way(delivery);
     stow_put_all(&delivery->backlog.stow, queue_of(delivery), delivery->item.slot);
 }
 

@@ -94,6 +94,9 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libcore.a
 $(B)/tests/unit/sender/check_sender: private ALL_LDFLAGS += -Wl,--wrap=calloc \
 	-Wl,--wrap=clock_mono_ms
 
+# It tries what the sender does where the machine has no memory.
+$(B)/tests/unit/sender/check_store: private ALL_LDFLAGS += -Wl,--wrap=fallocate
+
 # They try what a disk can do.
 DISK_CHECKS := $(addprefix $(B)/tests/unit/sender/check_,durable gauges spool spool_crash)
 $(DISK_CHECKS): private ALL_LDFLAGS += \

@@ -1,8 +1,8 @@
 # make, make run, make test; `make help` names the rest.
 #
 # Variants, each in a directory of its own, also combined: DEBUG=1, WERROR=1,
-# SANITIZE=address,undefined, FAULTS=1. V=1 shows the commands. CC, CFLAGS, CPPFLAGS, LDFLAGS, PREFIX
-# and DESTDIR mean what they always do.
+# SANITIZE=address,undefined, FAULTS=1. V=1 shows the commands. CC, CFLAGS, CPPFLAGS, LDFLAGS,
+# PREFIX and DESTDIR mean what they always do.
 
 VERSION := $(shell sed -n '1s/^[^(]*(\([^)]*\)).*/\1/p' debian/changelog)
 PREFIX ?= /usr/local

@@ -98,6 +98,10 @@ $(B)/tests/unit/sender/check_sender: private ALL_LDFLAGS += -Wl,--wrap=calloc \
 # It tries what the sender does where the machine has no memory.
 $(B)/tests/unit/sender/check_store: private ALL_LDFLAGS += -Wl,--wrap=fallocate
 
+# They have a clock of their own.
+$(B)/tests/unit/sender/check_delivery $(B)/tests/unit/sender/check_intake: \
+	private ALL_LDFLAGS += -Wl,--wrap=clock_mono_ms
+
 # It is killed between what it does to the disk.
 $(B)/tests/unit/sender/check_stow: private ALL_LDFLAGS += \
 	$(foreach call,renameat unlinkat fdatasync,-Wl$(comma)--wrap=$(call))

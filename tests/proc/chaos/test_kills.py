@@ -1,0 +1,59 @@
+"""SIGKILL again and again, under load: every total at the sink is exact."""
+
+import signal
+import time
+
+import pytest
+
+from lib import chaos, proc
+
+# They need both processors: never two of them at once.
+pytestmark = pytest.mark.xdist_group("heavy")
+KILLS = chaos.pick(25, 1000)
+
+
+def assert_rate(sent):
+    assert chaos.IS_SANITIZED or not chaos.FULL or sent["rate"] > 0.9 * chaos.RATE
+
+
+@pytest.mark.parametrize("threads", chaos.pick([1], [1, 2]))
+@pytest.mark.parametrize("roles", [("worker",), ("sender",), ("worker", "sender")], ids="+".join)
+def test_children(daemons, sink, loads, rng, roles, threads):
+    settings = {**chaos.SETTINGS, "THREADS": threads}
+    daemon = daemons(sink, settings, **chaos.HASTY)
+    load = loads(daemon, senders=4)
+    chaos.kill_children(daemon, roles, KILLS, rng)
+    assert_rate(chaos.finish(daemon, sink, load))
+    chaos.assert_no_own_death(daemon)
+
+
+@pytest.mark.parametrize("roles", [("worker",), ("sender",)], ids="+".join)
+def test_children_with_back_off(daemons, sink, loads, rng, roles):
+    """As it is delivered, nothing but time between them."""
+    daemon = daemons(sink, chaos.SETTINGS)
+    load = loads(daemon, rate=chaos.RATE // 5)
+    chaos.kill_children(daemon, roles, chaos.pick(3, 6), rng)
+    chaos.finish(daemon, sink, load)
+    chaos.assert_no_own_death(daemon)
+
+
+@pytest.mark.parametrize("threads", chaos.pick([1], [1, 2]))
+def test_master(daemons, sink, loads, rng, state, threads):
+    """Its successor takes the same STATE_DIR and port. Between them there is no socket to send to,
+    so the load pauses; what a worker has read by then is all that the kernel ever had."""
+    settings = {**chaos.SETTINGS, "STATE_DIR": state, "THREADS": threads}
+    settings["LOCAL_PYSTATD_PORT"] = str(proc.free_udp_port())
+    daemon = daemons(sink, settings, **chaos.HASTY)
+    load = loads(daemon, senders=4)
+    for _ in range(chaos.pick(3, 20)):
+        time.sleep(rng.uniform(0, 0.5))  # the moment of the strike
+        chaos.kill_children(daemon, ("worker", "sender"), rng.randrange(8), rng)
+        load.pause()
+        chaos.drained(daemon)
+        time.sleep(rng.uniform(0, 0.01))
+        daemon.tell(signal.SIGKILL)
+        chaos.end_group(daemon)
+        daemon = daemons(sink, settings, **chaos.HASTY)
+        load.resume()
+    chaos.finish(daemon, sink, load)
+    chaos.assert_no_own_death(daemon)

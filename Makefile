@@ -1,8 +1,8 @@
 # make, make run, make test; `make help` names the rest.
 #
 # Variants, each in a directory of its own, also combined: DEBUG=1, WERROR=1,
-# SANITIZE=address,undefined. V=1 shows the commands. CC, CFLAGS, CPPFLAGS, LDFLAGS, PREFIX and
-# DESTDIR mean what they always do.
+# SANITIZE=address,undefined, FAULTS=1. V=1 shows the commands. CC, CFLAGS, CPPFLAGS, LDFLAGS, PREFIX
+# and DESTDIR mean what they always do.
 
 VERSION := $(shell sed -n '1s/^[^(]*(\([^)]*\)).*/\1/p' debian/changelog)
 PREFIX ?= /usr/local
@@ -10,7 +10,7 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 PKG_CONFIG ?= pkg-config
 LIBRARIES := libconfuse libsystemd libbsd
 
-B := build$(if $(DEBUG),-debug)$(if $(WERROR),-werror)$(if $(SANITIZE),-sanitize)
+B := build$(if $(DEBUG),-debug)$(if $(WERROR),-werror)$(if $(SANITIZE),-sanitize)$(if $(FAULTS),-faults)
 
 ifdef DEBUG
 CFLAGS ?= -O0 -g3
@@ -34,7 +34,8 @@ CHECK_CFLAGS = $(call once,CHECK_CFLAGS,$(PKG_CONFIG) --cflags check)
 CHECK_LIBS = $(call once,CHECK_LIBS,$(PKG_CONFIG) --libs check)
 
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -Isrc -DPYSTATSD_VERSION='"$(VERSION)"' $(WARNINGS) \
-	-fstack-protector-strong $(FORTIFY) -fPIE $(SANITIZERS) $(LIB_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+	-fstack-protector-strong $(FORTIFY) -fPIE $(SANITIZERS) $(if $(FAULTS),-DFAULTS) $(LIB_CFLAGS) $(CPPFLAGS) \
+	$(CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SANITIZERS) $(CFLAGS) $(LDFLAGS)
 
 FOLDERS := base metric pipe worker sender master
@@ -48,6 +49,7 @@ SERVER := $(B)/pystatsd-server
 # What the crash tests need: a load, a daemon with hooks, and one with fault points.
 CHAOS := $(B)/chaos/load $(B)/chaos/pystatsd-server
 
+comma := ,
 Q := $(if $(V),,@)
 say = $(if $(V),:,printf '  %-7s %s\n') $(1) $(2)
 
@@ -91,7 +93,20 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libcore.a
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIB_LIBS)
 
 # It tries what the sender does without memory.
-$(B)/tests/unit/sender/check_sender: ALL_LDFLAGS += -Wl,--wrap=calloc
+$(B)/tests/unit/sender/check_sender: private ALL_LDFLAGS += -Wl,--wrap=calloc
+
+# They try what a disk can do.
+$(B)/tests/unit/sender/check_durable $(B)/tests/unit/sender/check_gauges \
+$(B)/tests/unit/sender/check_spool: private ALL_LDFLAGS += \
+	$(foreach call,openat write fdatasync renameat fsync unlinkat pread,-Wl$(comma)--wrap=$(call))
+
+# It tries what other builds leave out.
+$(B)/src/base/fault-on.o: src/base/fault.c $(B)/flags
+	@mkdir -p $(@D)
+	@$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -UFAULTS -DFAULTS -MMD -MP -c -o $@ $<
+
+$(B)/tests/unit/base/check_fault: $(B)/src/base/fault-on.o
 
 $(B)/chaos/load: $(B)/tests/chaos/load.o
 	@mkdir -p $(@D)
@@ -104,8 +119,8 @@ $(B)/chaos/pystatsd-server: $(MAIN) $(B)/tests/chaos/hooks.o $(B)/libcore.a
 	@$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(HOOKED:%=-Wl,--wrap=%) -o $@ $^ $(LIB_LIBS)
 
-faults: $(B)/flags
-	@$(MAKE) --no-print-directory FAULTS=1
+faults: $(if $(FAULTS),$(SERVER))
+	@$(if $(FAULTS),,$(MAKE) --no-print-directory FAULTS=1)
 
 $(B)/bench/%: $(B)/tests/bench/%.o
 	@mkdir -p $(@D)
@@ -162,7 +177,7 @@ ifneq ($(DESTDIR),)
 endif
 
 clean:
-	rm -rf build build-debug build-*werror build-*sanitize
+	rm -rf build build-debug build-*werror build-*sanitize build-*faults
 
 help:
 	@echo 'make             build $(B)/pystatsd-server'
@@ -176,10 +191,11 @@ help:
 	@echo 'make clean       remove what was built'
 	@echo
 	@echo 'DEBUG=1, WERROR=1, SANITIZE=address,undefined: other builds, in directories of their own'
+	@echo 'FAULTS=1: one that can be made to die at named places, see src/base/fault.h'
 	@echo 'V=1: show the commands. CC CFLAGS CPPFLAGS LDFLAGS PREFIX DESTDIR: as ever'
 
--include $(CORE:.o=.d) $(MAIN:.o=.d) $(CHECKS:=.d) $(BENCHES:$(B)/bench/%=$(B)/tests/bench/%.d) \
-	$(B)/tests/chaos/load.d $(B)/tests/chaos/hooks.d
+-include $(CORE:.o=.d) $(MAIN:.o=.d) $(B)/src/base/fault-on.d $(CHECKS:=.d) \
+	$(BENCHES:$(B)/bench/%=$(B)/tests/bench/%.d) $(B)/tests/chaos/load.d $(B)/tests/chaos/hooks.d
 
 FORCE:
 .PHONY: all deps build-deps run test chaos faults bench lint install uninstall clean help FORCE

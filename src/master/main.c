@@ -8,6 +8,7 @@
 #include <sysexits.h>
 
 #include "base/buf.h"
+#include "base/fault.h"
 #include "master/args.h"
 #include "master/config.h"
 #include "master/daemon.h"
@@ -78,6 +79,7 @@ main(int argc, char **argv, char **envp)
     int status = EX_CONFIG;
 
     setproctitle_init(argc, argv, envp); /* before anything points into argv: it is moved */
+    fault_init();
     if (args_parse(argc, argv, &args) == 0)
         status = args.action == ARGS_DONE ? 0 : run(&args);
     args_release(&args);

@@ -17,7 +17,7 @@ RATE = 5_000 if IS_SANITIZED else 50_000
 
 HOOKED = os.path.join(daemon_module.BUILD, "chaos", "pystatsd-server")
 HASTY = {"server": HOOKED, "environment": {"HOOK_HASTY": "1"}}
-FAULTS = os.path.join(daemon_module.BUILD + "-faults", "pystatsd-server")
+FAULTS = os.path.join(daemon_module.BUILD.removesuffix("-faults") + "-faults", "pystatsd-server")
 
 SETTINGS = {"AGGREGATE_COUNTERS": "no", "RECEIVE_BUFFER": "64M", "SET_EXACT_MAX": "100000"}
 LINE = re.compile(rb"[!-~]+ -?[0-9]+(\.[0-9]+)? [0-9]{1,10}\n")

@@ -27,7 +27,7 @@ LAYERS = {
     "metric": ["base/*"],
     "pipe": ["base/*"],
     "worker": ["base/*", "metric/*", "pipe/*"],
-    "sender": ["base/*", "pipe/*", "metric/point.h", "metric/dialect.h"],
+    "sender": ["base/*", "pipe/*", "metric/point.h", "metric/dialect.h", "metric/gaugefile.h"],
     "master": ["base/*", "metric/*", "pipe/*", "worker/*", "sender/*"],
 }
 SOLE_INCLUDERS = {"confuse.h": "src/master/config.c", "systemd/*": "src/master/service.c"}

@@ -1,0 +1,397 @@
+/*
+ * spool: see spool.h. Owns the directory's index and its limits. Knows neither carbon nor the log.
+ */
+#include "sender/spool.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+
+static int
+compare(const void *left, const void *right)
+{
+    const struct spool_file *a = left, *b = right;
+
+    if (a->timestamp_s != b->timestamp_s)
+        return a->timestamp_s < b->timestamp_s ? -1 : 1;
+    return a->id == b->id ? 0 : a->id < b->id ? -1 : 1;
+}
+
+/* Where in the index file is, or belongs. Most that come are the newest. */
+static size_t
+place_of(const struct spool *spool, const struct spool_file *file)
+{
+    size_t at = spool->n_files;
+
+    while (at > 0 && compare(&spool->files[at - 1], file) >= 0)
+        at--;
+    return at;
+}
+
+static void
+enter(struct spool *spool, size_t at, const struct spool_file *file)
+{
+    assert(spool->n_files < SPOOL_FILES_MAX);
+    memmove(&spool->files[at + 1], &spool->files[at],
+            (spool->n_files - at) * sizeof(spool->files[0]));
+    spool->files[at] = *file;
+    spool->n_files++;
+    spool->n_bytes += file->size;
+    spool->n_lines += file->n_lines;
+}
+
+/* n files from at on are not in the spool any more. */
+static void
+forget(struct spool *spool, size_t at, size_t n)
+{
+    for (size_t i = at; i < at + n; i++) {
+        spool->n_bytes -= spool->files[i].size;
+        spool->n_lines -= spool->files[i].n_lines;
+    }
+    spool->n_files -= n;
+    memmove(&spool->files[at], &spool->files[at + n],
+            (spool->n_files - at) * sizeof(spool->files[0]));
+}
+
+/* ---- what was set aside */
+
+static size_t
+find_bad(const struct spool *spool, const struct spool_file *file)
+{
+    size_t at = 0;
+
+    while (at < spool->n_bad && compare(&spool->bad[at], file) != 0)
+        at++;
+    return at;
+}
+
+static void
+remove_bad(struct spool *spool, size_t at)
+{
+    spoolfile_unlink(spool->dir_fd, &spool->bad[at], SPOOLFILE_BAD);
+    spool->bad[at] = spool->bad[--spool->n_bad];
+}
+
+static void
+remove_oldest_bad(struct spool *spool)
+{
+    size_t oldest = 0;
+
+    for (size_t i = 1; i < spool->n_bad; i++) {
+        if (compare(&spool->bad[i], &spool->bad[oldest]) < 0)
+            oldest = i;
+    }
+    remove_bad(spool, oldest);
+}
+
+/* A directory that is being read may show what has just been renamed once more. */
+static void
+keep_bad(struct spool *spool, const struct spool_file *file)
+{
+    if (find_bad(spool, file) < spool->n_bad)
+        return;
+    spool->bad[spool->n_bad++] = *file;
+    if (spool->n_bad > SPOOL_BAD_MAX)
+        remove_oldest_bad(spool);
+}
+
+/* A file that is not in the index, or not any more. */
+static void
+give_up(struct spool *spool, const struct spool_file *file, const char *reason)
+{
+    spool->n_bad_files++;
+    spool->n_bad_lines += file->n_lines;
+    spool->bad_file = *file;
+    spool->bad_reason = reason;
+}
+
+/* The same, and it gets another name. One that had that name, of the same flush, goes. */
+static void
+set_aside(struct spool *spool, const struct spool_file *file, const char *reason)
+{
+    char from[SPOOLFILE_NAME_SIZE], to[SPOOLFILE_NAME_SIZE];
+    struct stat taken;
+
+    give_up(spool, file, reason);
+    if (find_bad(spool, file) < spool->n_bad)
+        remove_bad(spool, find_bad(spool, file));
+    spoolfile_name(file, SPOOLFILE_FLUSH, from);
+    spoolfile_name(file, SPOOLFILE_BAD, to);
+    if (fstatat(spool->dir_fd, to, &taken, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT &&
+        renameat(spool->dir_fd, from, spool->dir_fd, to) == 0)
+        keep_bad(spool, file);
+}
+
+/* ---- limits */
+
+static uint64_t
+bad_bytes(const struct spool *spool)
+{
+    uint64_t size = 0;
+
+    for (size_t i = 0; i < spool->n_bad; i++)
+        size += spool->bad[i].size;
+    return size;
+}
+
+static bool
+is_too_old(const struct spool *spool, const struct spool_file *file, uint64_t wall_ms)
+{
+    uint64_t wall_s = wall_ms / 1000;
+
+    return wall_s > file->timestamp_s && wall_s - file->timestamp_s > spool->max_age_s;
+}
+
+/* How many of the oldest must go for n more of size bytes together. */
+static size_t
+count_surplus(const struct spool *spool, uint64_t size, size_t n, uint64_t wall_ms)
+{
+    uint64_t n_bytes = spool->n_bytes + bad_bytes(spool) + size;
+    size_t at = 0;
+
+    while (at < spool->n_files &&
+           (n_bytes > spool->max_bytes || spool->n_files - at + n > SPOOL_FILES_MAX ||
+            is_too_old(spool, &spool->files[at], wall_ms)))
+        n_bytes -= spool->files[at++].size;
+    return at;
+}
+
+/* Of a file that is not in the index, or will not be. */
+static int
+drop(struct spool *spool, const struct spool_file *file)
+{
+    int status = spoolfile_unlink(spool->dir_fd, file, SPOOLFILE_FLUSH);
+
+    if (status == 0)
+        spool->n_dropped += file->n_lines;
+    return status;
+}
+
+/* Where nothing can be removed nothing is forgotten either: what is in the index can still be
+ * delivered. */
+static int
+make_room(struct spool *spool, uint64_t size, size_t n, uint64_t wall_ms)
+{
+    size_t n_surplus, n_gone = 0;
+    int status = 0;
+
+    while (spool->n_bad > 0 && spool->n_bytes + bad_bytes(spool) + size > spool->max_bytes)
+        remove_oldest_bad(spool);
+    n_surplus = count_surplus(spool, size, n, wall_ms);
+    while (n_gone < n_surplus && status == 0) {
+        status = drop(spool, &spool->files[n_gone]);
+        n_gone += status == 0;
+    }
+    forget(spool, 0, n_gone);
+    return status;
+}
+
+/* A try later may have what is missing now. */
+static bool
+is_passing(int status)
+{
+    return status == -EMFILE || status == -ENFILE || status == -ENOMEM;
+}
+
+/* ---- opening */
+
+/* The index is full and not sorted yet: the oldest of all that there are goes. */
+static void
+replace_oldest(struct spool *spool, const struct spool_file *file)
+{
+    size_t oldest = 0;
+    struct spool_file gone = *file;
+
+    for (size_t i = 1; i < spool->n_files; i++) {
+        if (compare(&spool->files[i], &spool->files[oldest]) < 0)
+            oldest = i;
+    }
+    if (compare(&spool->files[oldest], file) < 0) {
+        gone = spool->files[oldest];
+        forget(spool, oldest, 1);
+        enter(spool, spool->n_files, file);
+    }
+    drop(spool, &gone);
+}
+
+/* A file that nothing but its name is known of. What it says of itself must do until it is read. */
+static int
+take_file(struct spool *spool, struct spool_file *file)
+{
+    struct spoolfile_header header;
+    const char *reason;
+    int fd, status = spoolfile_open(spool->dir_fd, file, &header, &fd, &reason);
+
+    if (is_passing(status))
+        return status;
+    if (status == -EBADMSG)
+        set_aside(spool, file, reason);
+    else if (status != 0)
+        spool->n_ignored++;
+    if (status != 0)
+        return 0;
+    close(fd);
+    file->n_lines = header.n_lines;
+    if (file->size > spool->max_bytes)
+        drop(spool, file);
+    else if (spool->n_files == SPOOL_FILES_MAX)
+        replace_oldest(spool, file);
+    else
+        enter(spool, spool->n_files, file);
+    return 0;
+}
+
+static int
+take_entry(struct spool *spool, const char *name)
+{
+    struct spool_file file;
+    enum spoolfile_kind kind = spoolfile_read_name(name, &file);
+    struct stat found;
+
+    if (kind == SPOOLFILE_FOREIGN)
+        return 0;
+    if (fstatat(spool->dir_fd, name, &found, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(found.st_mode) ||
+        found.st_nlink != 1) {
+        spool->n_ignored++;
+        return 0;
+    }
+    file.size = (uint64_t)found.st_size;
+    switch (kind) {
+    case SPOOLFILE_FLUSH: return take_file(spool, &file);
+    case SPOOLFILE_BAD: keep_bad(spool, &file); break;
+    default: spoolfile_unlink(spool->dir_fd, &file, kind);
+    }
+    return 0;
+}
+
+static int
+scan(struct spool *spool)
+{
+    int fd = openat(spool->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+    int status = directory != NULL ? 0 : -errno;
+    struct dirent *entry;
+
+    if (directory == NULL && fd >= 0)
+        close(fd);
+    while (status == 0) {
+        errno = 0;
+        entry = readdir(directory);
+        if (entry == NULL) {
+            status = -errno;
+            break;
+        }
+        status = take_entry(spool, entry->d_name);
+    }
+    if (directory != NULL)
+        closedir(directory);
+    return status;
+}
+
+int
+spool_open(struct spool *spool, int dir_fd, uint64_t max_bytes, uint64_t max_age_ms,
+           uint64_t wall_ms)
+{
+    int status;
+
+    *spool = (struct spool){
+        .dir_fd = dir_fd,
+        .max_bytes = max_bytes,
+        .max_age_s = max_age_ms / 1000,
+        .files = calloc(SPOOL_FILES_MAX, sizeof(*spool->files)),
+    };
+    if (spool->files == NULL)
+        return -ENOMEM;
+    status = scan(spool);
+    if (status != 0) {
+        spool_close(spool);
+        return status;
+    }
+    qsort(spool->files, spool->n_files, sizeof(*spool->files), compare);
+    make_room(spool, 0, 0, wall_ms);
+    return 0;
+}
+
+void
+spool_close(struct spool *spool)
+{
+    free(spool->files);
+    *spool = (struct spool){.dir_fd = -1};
+}
+
+/* ---- what comes and goes */
+
+int
+spool_put(struct spool *spool, const struct batch *batch, uint64_t wall_ms)
+{
+    struct spool_file file = spoolfile_of(batch);
+    size_t at = place_of(spool, &file);
+    int status;
+
+    if (at < spool->n_files && compare(&spool->files[at], &file) == 0)
+        return 0;
+    if (file.size > spool->max_bytes)
+        return -EFBIG;
+    status = make_room(spool, file.size, 1, wall_ms);
+    if (status == 0)
+        status = spoolfile_write(spool->dir_fd, &file, batch);
+    if (status == 0)
+        enter(spool, place_of(spool, &file), &file);
+    return status;
+}
+
+const struct spool_file *
+spool_oldest(const struct spool *spool)
+{
+    return spool->n_files > 0 ? &spool->files[0] : NULL;
+}
+
+int
+spool_load(struct spool *spool, const struct spool_file *file, struct batch **out)
+{
+    struct spool_file copy = *file;
+    struct spoolfile_header header;
+    const char *reason = NULL;
+    int fd, status;
+
+    fault_point("spool_load");
+    status = spoolfile_open(spool->dir_fd, file, &header, &fd, &reason);
+    if (status == 0) {
+        status = spoolfile_read(fd, &header, out, &reason);
+        close(fd);
+    }
+    if (status == 0 || is_passing(status))
+        return status;
+    forget(spool, (size_t)(file - spool->files), 1);
+    if (status == -EBADMSG)
+        set_aside(spool, &copy, reason);
+    else
+        give_up(spool, &copy, "it cannot be read");
+    return status;
+}
+
+int
+spool_remove(struct spool *spool, const struct spool_file *file)
+{
+    int status = spoolfile_unlink(spool->dir_fd, file, SPOOLFILE_FLUSH);
+
+    forget(spool, (size_t)(file - spool->files), 1);
+    return status;
+}
+
+bool
+spool_has(const struct spool *spool, uint64_t id)
+{
+    for (size_t i = 0; i < spool->n_files; i++) {
+        if (spool->files[i].id == id)
+            return true;
+    }
+    return false;
+}

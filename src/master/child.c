@@ -207,11 +207,19 @@ child_init(struct child *child, uint32_t grace_ms)
     };
 }
 
+static bool
+is_crash(int status)
+{
+    return !child_ended_well(status) && !(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
 enum child_action
 child_step(struct child *child, const struct child_event *event)
 {
     transition *step = transitions[child->state][event->kind];
 
+    if (event->kind == CHILD_EXITED && child->pid != 0)
+        child->has_crashed = is_crash(event->status);
     return step != NULL ? step(child, event) : CHILD_NOTHING;
 }
 

@@ -55,6 +55,7 @@ struct child {
     uint32_t grace_ms;    /* from the request to stop to SIGKILL */
     uint32_t n_restarts;  /* deaths that were followed by another start */
     bool has_served;      /* it, or one before it */
+    bool has_crashed;     /* the one before died of itself: of no SIGKILL, nor asked to end */
     bool is_spent;        /* at the stop: this one is the last try */
     struct backoff backoff;
 };

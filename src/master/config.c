@@ -311,6 +311,9 @@ load(struct loading *loading)
     config->sender.self_stats = config->worker.self_stats;
     config->sender.print_flushes = loading->args->debug;
     config->sender.destination = config->destination;
+    config->sender.arena_outlives = config->master.state_dir[0] != '\0';
+    /* What is sent again as a superset would be added to what was sent before. */
+    config->worker.keep_open = config->sender.arena_outlives && !config->sender.never_twice;
     return 0;
 }
 

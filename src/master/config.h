@@ -41,6 +41,8 @@ struct master_opts {
     uint16_t graphite_port;
     char user[64], group[64]; /* group "": the user's */
     char pidfile[CONFIG_TEXT_MAX];
+    /* Absolute paths; "": none. */
+    char state_dir[CONFIG_TEXT_MAX], spool_dir[CONFIG_TEXT_MAX], gauges_file[CONFIG_TEXT_MAX];
 };
 
 struct config {

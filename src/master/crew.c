@@ -31,6 +31,12 @@ run_worker(const struct crew *crew, int ready_fd)
     for (size_t i = 0; i < opts.n_sockets; i++)
         opts.sockets[i] = holdings->listeners.sockets[i];
     opts.pipe_fd = holdings->pipe_write;
+    opts.ack_fd = holdings->ack_fd;
+    opts.arena_fd = holdings->state.worker_arena;
+    opts.quarantine_fd = holdings->state.quarantine;
+    opts.gauges_fd = holdings->gauges;
+    opts.board = holdings->board;
+    opts.crashed = crew->children[ROLE_WORKER].has_crashed;
     opts.ready_fd = ready_fd;
     opts.detach = crew->detach;
     opts.n_restarts = crew->children[ROLE_WORKER].n_restarts;
@@ -46,6 +52,11 @@ run_sender(const struct crew *crew, int ready_fd)
     opts.pipe_fd = holdings->pipe_read;
     opts.ask_fd = holdings->resolve.ask_write;
     opts.addresses_fd = holdings->resolve.addresses_read;
+    opts.ack_fd = holdings->ack_fd;
+    opts.arena_fd = holdings->state.sender_arena;
+    opts.spool_fd = holdings->spool_dir;
+    opts.gauges_fd = holdings->gauges_dir;
+    opts.board = holdings->board;
     opts.ready_fd = ready_fd;
     opts.detach = crew->detach;
     opts.n_restarts = crew->children[ROLE_SENDER].n_restarts;
@@ -75,6 +86,8 @@ fork_child(struct crew *crew, enum role role)
     int ready_fd = -1, error = 0;
     pid_t pid;
 
+    if (role == ROLE_WORKER)
+        holdings_open_gauges(crew->holdings, crew->config->sender.gauges_name);
     if (!crew->children[role].has_served)
         error =
             spawn_pipe(fds, 0, KEPT_BY_NONE, roles[role].keeper, &crew->ready_fds[role], &ready_fd);

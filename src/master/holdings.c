@@ -1,17 +1,24 @@
 /*
- * holdings: owns the order in which sockets and pipes are opened and who keeps which. Must not know
- * what goes through them.
+ * holdings: owns the order in which sockets, pipes and files are opened and who keeps which. Must
+ * not know what goes through them.
  */
 #include "master/holdings.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
+#include <sys/eventfd.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "base/log.h"
+#include "master/folder.h"
+#include "master/privdrop.h"
 
 /* 256 frames. */
 #define PIPE_BYTES (1 << 20)
+/* The children of a daemon that was killed are on their way out. */
+#define STATE_PATIENCE_MS 5000
 
 static void
 open_sockets(struct holdings *holdings, const struct master_opts *opts, unsigned n_threads)
@@ -38,13 +45,109 @@ open_pipes(struct holdings *holdings)
         fatal(EX_CONFIG, "cannot make a pipe");
     }
     (void)fcntl(holdings->pipe_write, F_SETPIPE_SZ, PIPE_BYTES); /* less will do */
+    holdings->ack_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    holdings->board = board_new();
+    if (holdings->ack_fd < 0 || holdings->board == NULL)
+        fatal(EX_CONFIG, "cannot make what the processes share");
+    spawn_hold(&holdings->fds, holdings->ack_fd, KEPT_BY_WORKER | KEPT_BY_SENDER);
+}
+
+static void
+open_state(struct holdings *holdings, const struct master_opts *opts)
+{
+    struct state *state = &holdings->state;
+    char error[STATE_ERROR_MAX];
+
+    if (state_open(state, opts->state_dir, STATE_PATIENCE_MS, error) != 0)
+        fatalx(EX_CONFIG, "%s", error);
+    spawn_hold(&holdings->fds, state->worker_arena, KEPT_BY_WORKER);
+    spawn_hold(&holdings->fds, state->sender_arena, KEPT_BY_SENDER);
+    if (state->quarantine >= 0)
+        spawn_hold(&holdings->fds, state->quarantine, KEPT_BY_WORKER);
+}
+
+/* The directory of a file; its path is absolute. */
+static void
+cut_name(const char *path, char out[CONFIG_TEXT_MAX])
+{
+    strcpy(out, path);
+    out[strrchr(path, '/') == path ? 1 : strrchr(path, '/') - path] = '\0';
+}
+
+static void
+make_folder(const char *key, const char *path, const struct master_opts *opts)
+{
+    uid_t uid;
+    gid_t gid;
+
+    privdrop_find(opts->user, opts->group, &uid, &gid);
+    errno = -folder_make(path, uid, gid);
+    if (errno != 0)
+        fatal(EX_CONFIG, "%s (%s): cannot make the directory for uid %u", key, path, (unsigned)uid);
+}
+
+static void
+make_folders(const struct master_opts *opts)
+{
+    char path[CONFIG_TEXT_MAX];
+
+    if (opts->spool_dir[0] != '\0')
+        make_folder("SPOOL_DIR", opts->spool_dir, opts);
+    if (opts->gauges_file[0] == '\0')
+        return;
+    cut_name(opts->gauges_file, path);
+    make_folder("GAUGES_FILE", path, opts);
 }
 
 void
 holdings_open(struct holdings *holdings, const struct master_opts *opts, unsigned n_threads)
 {
+    holdings->spool_dir = -1;
+    holdings->gauges_dir = -1;
+    holdings->gauges = -1;
     open_sockets(holdings, opts, n_threads);
     open_pipes(holdings);
+    open_state(holdings, opts);
+    make_folders(opts);
+}
+
+static int
+open_folder(struct holdings *holdings, const char *key, const char *path)
+{
+    int fd = folder_open(path);
+
+    if (fd < 0)
+        fatalx(EX_CONFIG, "%s (%s): %s; it must be a directory that uid %u may write to", key, path,
+               strerror(-fd), (unsigned)geteuid());
+    spawn_hold(&holdings->fds, fd, KEPT_BY_SENDER);
+    return fd;
+}
+
+void
+holdings_open_folders(struct holdings *holdings, const struct master_opts *opts)
+{
+    char path[CONFIG_TEXT_MAX];
+
+    if (opts->spool_dir[0] != '\0')
+        holdings->spool_dir = open_folder(holdings, "SPOOL_DIR", opts->spool_dir);
+    if (opts->gauges_file[0] == '\0')
+        return;
+    cut_name(opts->gauges_file, path);
+    holdings->gauges_dir = open_folder(holdings, "GAUGES_FILE", path);
+}
+
+void
+holdings_open_gauges(struct holdings *holdings, const char *name)
+{
+    spawn_close(&holdings->fds, &holdings->gauges);
+    if (holdings->gauges_dir < 0)
+        return;
+    holdings->gauges =
+        openat(holdings->gauges_dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (holdings->gauges >= 0)
+        spawn_hold(&holdings->fds, holdings->gauges, KEPT_BY_WORKER);
+    else if (errno != ENOENT)
+        log_warn("cannot read gauges from %s", name);
 }
 
 void
@@ -57,6 +160,9 @@ holdings_log(const struct holdings *holdings, const struct master_opts *opts)
         log_info("the pipe between worker and sender holds %d of %d bytes; raise "
                  "fs.pipe-max-size or fs.pipe-user-pages-soft",
                  size, PIPE_BYTES);
+    if (holdings->state.foreign[0] != '\0')
+        log_info("STATE_DIR (%s) holds %s of another version: it is left alone", opts->state_dir,
+                 holdings->state.foreign);
 }
 
 void
@@ -66,4 +172,11 @@ holdings_release(struct holdings *holdings)
     listen_close(&holdings->listeners);
     spawn_close(&holdings->fds, &holdings->pipe_read);
     spawn_close(&holdings->fds, &holdings->pipe_write);
+    spawn_close(&holdings->fds, &holdings->ack_fd);
+    spawn_close(&holdings->fds, &holdings->state.worker_arena);
+    spawn_close(&holdings->fds, &holdings->state.sender_arena);
+    spawn_close(&holdings->fds, &holdings->state.quarantine);
+    spawn_close(&holdings->fds, &holdings->spool_dir);
+    spawn_close(&holdings->fds, &holdings->gauges_dir);
+    spawn_close(&holdings->fds, &holdings->gauges);
 }

@@ -10,6 +10,7 @@
 #include "master/keys.h"
 
 #define TIMEOUT_MAX_MS UINT64_C(3600000)
+#define DAY_MS         UINT64_C(86400000)
 #define HOST_MAX       300 /* with a port and brackets */
 #define ACCOUNT_MAX    63
 
@@ -18,6 +19,8 @@ static const char EXPECTED_HOST[] =
 
 static const char *const transports[] = {"graphite", "none", NULL};
 static const char *const unbuilt_transports[] = {"ganglia", "ganglia-gmetric", NULL};
+static const char *const acks[] = {"fin", "none", NULL};
+static const char *const downstreams[] = {"storage", "aggregator", NULL};
 static const char *const logs[] = {"stderr", "syslog", NULL};
 static const char *const unbuilt_logs[] = {"journal", NULL};
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
@@ -85,9 +88,58 @@ set_graphite_port(struct config *config, const struct value *value)
 }
 
 static const char *
+set_graphite_ack(struct config *config, const struct value *value)
+{
+    config->sender.await_fin = strcmp(value->text, "fin") == 0;
+    return NULL;
+}
+
+static const char *
+set_downstream(struct config *config, const struct value *value)
+{
+    config->sender.never_twice = strcmp(value->text, "aggregator") == 0;
+    return NULL;
+}
+
+static const char *
+set_replay_window(struct config *config, const struct value *value)
+{
+    config->sender.replay_window_ms = value->number;
+    return NULL;
+}
+
+static const char *
 set_queue_memory(struct config *config, const struct value *value)
 {
     config->sender.queue_memory = (size_t)value->number;
+    return NULL;
+}
+
+static const char *
+set_spool_dir(struct config *config, const struct value *value)
+{
+    memcpy(config->master.spool_dir, value->text, sizeof(value->text));
+    return NULL;
+}
+
+static const char *
+set_spool_max_bytes(struct config *config, const struct value *value)
+{
+    config->sender.spool_max_bytes = value->number;
+    return NULL;
+}
+
+static const char *
+set_spool_max_age(struct config *config, const struct value *value)
+{
+    config->sender.spool_max_age_ms = value->number;
+    return NULL;
+}
+
+static const char *
+set_dns_refresh(struct config *config, const struct value *value)
+{
+    config->sender.dns_refresh_ms = (uint32_t)value->number;
     return NULL;
 }
 
@@ -127,6 +179,25 @@ set_pidfile(struct config *config, const struct value *value)
 }
 
 static const char *
+set_state_dir(struct config *config, const struct value *value)
+{
+    memcpy(config->master.state_dir, value->text, sizeof(value->text));
+    return NULL;
+}
+
+static const char *
+set_gauges_file(struct config *config, const struct value *value)
+{
+    char *path = config->master.gauges_file;
+    char *slash;
+
+    memcpy(path, value->text, sizeof(value->text));
+    slash = strrchr(path, '/');
+    config->sender.gauges_name = slash != NULL ? slash + 1 : path;
+    return strcmp(path, "/") != 0 ? NULL : "expected the path of a file";
+}
+
+static const char *
 set_log(struct config *config, const struct value *value)
 {
     config->log_to_syslog = strcmp(value->text, "syslog") == 0;
@@ -159,17 +230,38 @@ static const struct key rows[] = {
     {.name = "GRAPHITE_MODE"},
     {.name = "GRAPHITE_HASH"},
     {.name = "GRAPHITE_REPLICATION"},
-    {.name = "GRAPHITE_ACK"},
-    {.name = "DOWNSTREAM"},
-    {.name = "REPLAY_WINDOW"},
+    {.name = "GRAPHITE_ACK",
+     .rule = {.kind = VALUE_CHOICE, .choices = acks},
+     .text = "fin",
+     .set = set_graphite_ack},
+    {.name = "DOWNSTREAM",
+     .rule = {.kind = VALUE_CHOICE, .choices = downstreams},
+     .text = "storage",
+     .set = set_downstream},
+    {.name = "REPLAY_WINDOW",
+     .rule = {.kind = VALUE_SECONDS, .max = DAY_MS},
+     .text = "60",
+     .set = set_replay_window},
     {.name = "QUEUE_MEMORY",
      .rule = {.kind = VALUE_SIZE, .min = MIB, .max = 64 * GIB},
      .text = "64M",
      .set = set_queue_memory},
-    {.name = "SPOOL_DIR"},
-    {.name = "SPOOL_MAX_BYTES"},
-    {.name = "SPOOL_MAX_AGE"},
-    {.name = "DNS_REFRESH"},
+    {.name = "SPOOL_DIR",
+     .rule = {.kind = VALUE_PATH, .max = VALUE_TEXT_MAX - 1},
+     .text = "",
+     .set = set_spool_dir},
+    {.name = "SPOOL_MAX_BYTES",
+     .rule = {.kind = VALUE_SIZE, .min = MIB, .max = 1024 * GIB},
+     .text = "1G",
+     .set = set_spool_max_bytes},
+    {.name = "SPOOL_MAX_AGE",
+     .rule = {.kind = VALUE_SECONDS, .min = 1000, .max = 365 * DAY_MS},
+     .text = "1d",
+     .set = set_spool_max_age},
+    {.name = "DNS_REFRESH",
+     .rule = {.kind = VALUE_SECONDS, .min = 1000, .max = DAY_MS},
+     .text = "60",
+     .set = set_dns_refresh},
     {.name = "CONNECT_TIMEOUT",
      .rule = {.kind = VALUE_SECONDS, .min = 1, .max = TIMEOUT_MAX_MS},
      .text = "5",
@@ -197,8 +289,14 @@ static const struct key rows[] = {
      .rule = {.kind = VALUE_TEXT, .min = 1, .max = VALUE_TEXT_MAX - 1},
      .text = "/var/run/pystatsd.pid",
      .set = set_pidfile},
-    {.name = "STATE_DIR"},
-    {.name = "GAUGES_FILE"},
+    {.name = "STATE_DIR",
+     .rule = {.kind = VALUE_PATH, .max = VALUE_TEXT_MAX - 1},
+     .text = "",
+     .set = set_state_dir},
+    {.name = "GAUGES_FILE",
+     .rule = {.kind = VALUE_PATH, .max = VALUE_TEXT_MAX - 1},
+     .text = "",
+     .set = set_gauges_file},
     {.name = "SANDBOX"},
     {.name = "LOG",
      .rule = {.kind = VALUE_CHOICE, .choices = logs, .unbuilt = unbuilt_logs},

@@ -233,6 +233,7 @@ start(struct master *master)
     open_signals(master);
     holdings_open(&master->holdings, opts, config->worker.n_threads);
     dropped = privdrop(opts->user, opts->group);
+    holdings_open_folders(&master->holdings, opts);
     if (config->log_to_syslog)
         log_init(LOG_TO_SYSLOG, config->log_level);
     log_info("starting up on port %u", (unsigned)opts->listen_port);

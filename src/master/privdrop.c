@@ -106,6 +106,17 @@ lock(void)
         fatal(EX_CONFIG, "cannot set no_new_privs");
 }
 
+void
+privdrop_find(const char *user, const char *group, uid_t *out_uid, gid_t *out_gid)
+{
+    struct identity identity = {.uid = geteuid(), .gid = getegid()};
+
+    if (identity.uid == 0)
+        identity = look_up(user, group);
+    *out_uid = identity.uid;
+    *out_gid = identity.gid;
+}
+
 bool
 privdrop(const char *user, const char *group)
 {

@@ -93,6 +93,18 @@ read_affix(const struct value_rule *rule, const char *text, struct value *out)
     return 0;
 }
 
+/* A slash at the end would lead on where the path itself is a link. */
+static int
+read_path(const struct value_rule *rule, const char *text, struct value *out)
+{
+    if ((text[0] != '/' && text[0] != '\0') || read_text(rule, text, out) < 0)
+        return WRONG;
+    size_t len = strlen(out->text);
+    while (len > 1 && out->text[len - 1] == '/')
+        out->text[--len] = '\0';
+    return 0;
+}
+
 static int
 read_host(const struct value_rule *rule, const char *text, struct value *out)
 {
@@ -298,6 +310,10 @@ say_expected(const struct value_rule *rule, struct buf *why)
         value_say(why, "expected %s%" PRIu64 " printable characters that quotes can hold",
                   rule->min > 0 ? "1 to " : "at most ", rule->max);
         break;
+    case VALUE_PATH:
+        value_say(why, "expected an absolute path, or nothing, of at most %" PRIu64 " bytes",
+                  rule->max);
+        break;
     case VALUE_HOST: buf_append_str(why, "expected a host name or address"); break;
     case VALUE_HOSTS: buf_append_str(why, "expected host, host:port or [v6]:port"); break;
     case VALUE_PORT: say_range(rule, "a port", "", why); break;
@@ -335,7 +351,7 @@ value_read(const struct value_rule *rule, const char *text, struct value *out, s
         [VALUE_SIZE] = read_number,     [VALUE_SECONDS] = read_number,
         [VALUE_SWITCH] = read_switch,   [VALUE_MILLISECONDS] = read_number,
         [VALUE_NUMBERS] = read_numbers, [VALUE_CHOICE] = read_choice,
-        [VALUE_WORDS] = read_words,
+        [VALUE_WORDS] = read_words,     [VALUE_PATH] = read_path,
     };
     struct value value = {0};
     int result = readers[rule->kind](rule, text, &value);

@@ -19,6 +19,7 @@
 enum value_kind {
     VALUE_TEXT,         /* printable ASCII of min to max bytes that a file can hold in quotes */
     VALUE_AFFIX,        /* the same, its outer dots dropped */
+    VALUE_PATH,         /* an absolute path of max bytes, its last slashes dropped; or "" */
     VALUE_HOST,         /* a name or literal address; "" where min is 0 */
     VALUE_HOSTS,        /* host, host:port or [v6]:port; a list, of one as yet */
     VALUE_NUMBER,       /* decimal, without leading zeros, min to max */

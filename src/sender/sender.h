@@ -11,6 +11,9 @@
 #include "base/board.h"
 #include "metric/dialect.h"
 
+/* Of what a sender leaves in its arena: one more wherever another could not go on with it. */
+#define SENDER_LAYOUT 1
+
 struct sender_opts {
     int pipe_fd;      /* read end, O_DIRECT, non-blocking; EOF means the daemon is stopping */
     int ask_fd;       /* one byte written here asks for carbon's addresses */
@@ -20,8 +23,9 @@ struct sender_opts {
     /* A file, of tmpfs or memfd_create(2), that outlives the process: empty at first, then what the
      * sender before this one has left. */
     int arena_fd;
-    int spool_fd;  /* SPOOL_DIR, a directory that this process may write to; -1: none */
-    int gauges_fd; /* the directory of GAUGES_FILE; -1: none */
+    bool arena_outlives; /* the daemon, too: another may go on with it */
+    int spool_fd;        /* SPOOL_DIR, a directory that this process may write to; -1: none */
+    int gauges_fd;       /* the directory of GAUGES_FILE; -1: none */
     struct board *board;
 
     struct dialect dialect;

@@ -17,6 +17,9 @@
 
 #define WORKER_SOCKETS_MAX 256
 
+/* Of what a worker leaves in its arena: one more wherever another could not go on with it. */
+#define WORKER_LAYOUT 1
+
 struct worker_opts {
     /* Bound UDP sockets, non-blocking: those of the first thread, then as many of each other. */
     int sockets[WORKER_SOCKETS_MAX];

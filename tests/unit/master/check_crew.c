@@ -4,11 +4,12 @@
  */
 #include <bsd/unistd.h>
 #include <check.h>
-#include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -29,18 +30,24 @@ static void
 open_crew(void)
 {
     static const int signals[] = {SIGCHLD, SIGTERM, SIGINT};
-    static const char *const flags[] = {"-nlocalhost", "--set", "TRANSPORT=none", NULL};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+    char port[8];
+    const char *const flags[] = {"-n127.0.0.1", "-p", port, "--set", "TRANSPORT=none", NULL};
+    socklen_t len = sizeof(address);
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, len), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    snprintf(port, sizeof(port), "%u", (unsigned)ntohs(address.sin_port));
+    close(fd);
     log_init(LOG_TO_STDERR, LOG_EMERG);
     ck_assert_int_ge(sig_open(signals, 3), 0);
     load_text(&loaded, "MEMORY_LIMIT=1M\n", flags);
     ck_assert_msg(loaded.result == 0, "%s", load_error(&loaded));
-    /* No sockets: what the worker would receive is of no interest here. */
     memset(&holdings, 0, sizeof(holdings));
-    ck_assert_int_eq(spawn_pipe(&holdings.fds, O_DIRECT, KEPT_BY_SENDER, KEPT_BY_WORKER,
-                                &holdings.pipe_read, &holdings.pipe_write),
-                     0);
-    ck_assert_int_eq(resolve_open(&holdings.resolve, &holdings.fds), 0);
+    holdings_open(&holdings, &loaded.config.master, 1);
+    holdings_open_folders(&holdings, &loaded.config.master);
     crew_init(&crew, &holdings, &loaded.config, false);
 }
 

@@ -33,9 +33,31 @@ START_TEST(test_values)
         {"GRAPHITE_PORT", "1", "1"},
         {"GRAPHITE_PORT", "0", NULL},
         {"GRAPHITE_PORT", "carbon", NULL},
+        {"GRAPHITE_ACK", "none", "none"},
+        {"GRAPHITE_ACK", "yes", NULL},
+        {"DOWNSTREAM", "aggregator", "aggregator"},
+        {"DOWNSTREAM", "relay", NULL},
+        {"REPLAY_WINDOW", "0", "0"},
+        {"REPLAY_WINDOW", "24h", "86400"},
+        {"REPLAY_WINDOW", "86401", NULL},
         {"QUEUE_MEMORY", "1M", "1M"},
         {"QUEUE_MEMORY", "1M1", NULL},
         {"QUEUE_MEMORY", "0", NULL},
+        {"SPOOL_DIR", "/var/spool/x/", "/var/spool/x"},
+        {"SPOOL_DIR", "", ""},
+        {"SPOOL_DIR", "spool", NULL},
+        {"SPOOL_MAX_BYTES", "1M", "1M"},
+        {"SPOOL_MAX_BYTES", "1024G", "1024G"},
+        {"SPOOL_MAX_BYTES", "1025G", NULL},
+        {"SPOOL_MAX_BYTES", "1023K", NULL},
+        {"SPOOL_MAX_AGE", "1s", "1"},
+        {"SPOOL_MAX_AGE", "365d", "31536000"},
+        {"SPOOL_MAX_AGE", "366d", NULL},
+        {"SPOOL_MAX_AGE", "999ms", NULL},
+        {"DNS_REFRESH", "1", "1"},
+        {"DNS_REFRESH", "1d", "86400"},
+        {"DNS_REFRESH", "0", NULL},
+        {"DNS_REFRESH", "25h", NULL},
         {"CONNECT_TIMEOUT", "250ms", "250ms"},
         {"CONNECT_TIMEOUT", "0", NULL},
         {"CONNECT_TIMEOUT", "2h", NULL},
@@ -48,6 +70,13 @@ START_TEST(test_values)
         {"GROUP", "a234567890123456789012345678901234567890123456789012345678901234", NULL},
         {"PIDFILE", "/run/x.pid", "/run/x.pid"},
         {"PIDFILE", "", NULL},
+        {"STATE_DIR", "/run/x", "/run/x"},
+        {"STATE_DIR", "", ""},
+        {"STATE_DIR", "run", NULL},
+        {"GAUGES_FILE", "/var/lib/x/gauges", "/var/lib/x/gauges"},
+        {"GAUGES_FILE", "", ""},
+        {"GAUGES_FILE", "gauges", NULL},
+        {"GAUGES_FILE", "/", NULL},
         {"LOG", "syslog", "syslog"},
         {"LOG", "journal", NULL},
         {"LOG", "file", NULL},
@@ -119,15 +148,87 @@ START_TEST(test_delivery)
 }
 END_TEST
 
+START_TEST(test_promises)
+{
+    struct loaded loaded;
+
+    load_text(&loaded,
+              "GRAPHITE_ACK=none\nREPLAY_WINDOW=2m\nSPOOL_DIR=/s\nSPOOL_MAX_BYTES=3M\n"
+              "SPOOL_MAX_AGE=1h\nDNS_REFRESH=5\n",
+              NULL);
+    ck_assert_int_eq(loaded.result, 0);
+    ck_assert(!loaded.config.sender.await_fin);
+    ck_assert_uint_eq(loaded.config.sender.replay_window_ms, 120000);
+    ck_assert_str_eq(loaded.config.master.spool_dir, "/s");
+    ck_assert_uint_eq(loaded.config.sender.spool_max_bytes, 3 << 20);
+    ck_assert_uint_eq(loaded.config.sender.spool_max_age_ms, 3600000);
+    ck_assert_uint_eq(loaded.config.sender.dns_refresh_ms, 5000);
+    load_release(&loaded);
+    load_text(&loaded, "", NULL);
+    ck_assert(loaded.config.sender.await_fin);
+    load_release(&loaded);
+}
+END_TEST
+
+/* What an aggregator has got of an interval must not come again, as a part of the whole. */
+START_TEST(test_open_interval)
+{
+    static const struct {
+        const char *text;
+        bool outlives, never_twice, keep_open;
+    } rows[] = {
+        {"", false, false, false},
+        {"DOWNSTREAM=aggregator\n", false, true, false},
+        {"STATE_DIR=/run/x\n", true, false, true},
+        {"STATE_DIR=/run/x\nDOWNSTREAM=aggregator\n", true, true, false},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct loaded loaded;
+
+        load_text(&loaded, rows[i].text, NULL);
+        ck_assert_int_eq(loaded.result, 0);
+        ck_assert_int_eq(loaded.config.sender.arena_outlives, rows[i].outlives);
+        ck_assert_int_eq(loaded.config.sender.never_twice, rows[i].never_twice);
+        ck_assert_int_eq(loaded.config.worker.keep_open, rows[i].keep_open);
+        load_release(&loaded);
+    }
+}
+END_TEST
+
+START_TEST(test_gauges_file)
+{
+    static const struct {
+        const char *text, *path, *name;
+    } rows[] = {
+        {"", "", ""},
+        {"GAUGES_FILE=/var/lib/x/gauges\n", "/var/lib/x/gauges", "gauges"},
+        {"GAUGES_FILE=/gauges/\n", "/gauges", "gauges"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct loaded loaded;
+
+        load_text(&loaded, rows[i].text, NULL);
+        ck_assert_int_eq(loaded.result, 0);
+        ck_assert_str_eq(loaded.config.master.gauges_file, rows[i].path);
+        ck_assert_str_eq(loaded.config.sender.gauges_name, rows[i].name);
+        load_release(&loaded);
+    }
+}
+END_TEST
+
 START_TEST(test_process)
 {
     struct loaded loaded;
 
-    load_text(&loaded, "USER=daemon\nGROUP=adm\nPIDFILE=/run/x.pid\nLOG=syslog\n", NULL);
+    load_text(&loaded, "USER=daemon\nGROUP=adm\nPIDFILE=/run/x.pid\nSTATE_DIR=/y\nLOG=syslog\n",
+              NULL);
     ck_assert_int_eq(loaded.result, 0);
     ck_assert_str_eq(loaded.config.master.user, "daemon");
     ck_assert_str_eq(loaded.config.master.group, "adm");
     ck_assert_str_eq(loaded.config.master.pidfile, "/run/x.pid");
+    ck_assert_str_eq(loaded.config.master.state_dir, "/y");
     ck_assert(loaded.config.log_to_syslog);
     load_release(&loaded);
 }
@@ -160,8 +261,9 @@ int
 main(void)
 {
     const TTest *const tests[] = {
-        test_values,   test_destination, test_several_hosts_are_not_built,
-        test_delivery, test_process,     test_log_levels,
+        test_values,      test_destination, test_several_hosts_are_not_built,
+        test_delivery,    test_promises,    test_open_interval,
+        test_gauges_file, test_process,     test_log_levels,
     };
 
     return load_run("keys_out", tests, sizeof(tests) / sizeof(tests[0]));

@@ -1,0 +1,48 @@
+/*
+ * folder: owns how such a directory is made and what it must be. Must not know what is in it.
+ */
+#include "master/folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FOLDER_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+/* By its descriptor: what its name leads to may be another one by now. */
+static int
+give(const char *path, uid_t uid, gid_t gid)
+{
+    int fd = open(path, FOLDER_FLAGS);
+    int result;
+
+    if (fd < 0)
+        return -errno;
+    result = fchown(fd, uid, gid) == 0 ? 0 : -errno;
+    close(fd);
+    return result;
+}
+
+int
+folder_make(const char *path, uid_t uid, gid_t gid)
+{
+    if (mkdir(path, S_IRWXU) == 0)
+        return give(path, uid, gid);
+    return errno == EEXIST ? 0 : -errno;
+}
+
+int
+folder_open(const char *path)
+{
+    int fd = open(path, FOLDER_FLAGS);
+    int error;
+
+    if (fd < 0)
+        return -errno;
+    if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) == 0)
+        return fd;
+    error = -errno;
+    close(fd);
+    return error;
+}

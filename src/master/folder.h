@@ -1,0 +1,17 @@
+/*
+ * folder: a directory in which a process works that has no privileges any more.
+ */
+#ifndef MASTER_FOLDER_H
+#define MASTER_FOLDER_H
+
+#include <sys/types.h>
+
+/* Makes the directory where it is missing, for that user and group alone. One that is there stays
+ * as it is. Returns 0 or -errno. */
+int folder_make(const char *path, uid_t uid, gid_t gid);
+
+/* Opens the directory, to which the process must be allowed to write by now. Returns the
+ * descriptor or -errno. */
+int folder_open(const char *path);
+
+#endif

@@ -21,6 +21,8 @@ FAULTS = os.path.join(daemon_module.BUILD.removesuffix("-faults") + "-faults", "
 
 SETTINGS = {"AGGREGATE_COUNTERS": "no", "RECEIVE_BUFFER": "64M", "SET_EXACT_MAX": "100000"}
 LINE = re.compile(rb"[!-~]+ -?[0-9]+(\.[0-9]+)? [0-9]{1,10}\n")
+# How many of the kills wait for the end of a second, to fall into a flush.
+AT_A_FLUSH = 0.1 if FULL else 0.2
 # What a child that died of itself leaves in the log; a killed one died of signal 9.
 OWN_DEATH = re.compile(r"\(pid \d+\) (?:died|ended): (?!signal 9 )[^\n]*")
 
@@ -81,7 +83,8 @@ def kill(*pids):
 
 
 def kill_children(daemon, roles, n, rng):
-    """n times: SIGKILL for one of the roles, or all, as soon as its successor works or before."""
+    """n times: SIGKILL for one of the roles, or all, as soon as its successor works or before it
+    does, and often within the flush of one-second intervals."""
     killed = dict.fromkeys(roles, 0)
     for _ in range(n):
         struck = roles if len(roles) > 1 and rng.random() < 0.3 else [rng.choice(roles)]
@@ -91,6 +94,8 @@ def kill_children(daemon, roles, n, rng):
                 await_reading(daemon, pid)
             killed[role] = pid
         time.sleep(rng.uniform(0, 0.06))
+        if rng.random() < AT_A_FLUSH:
+            time.sleep(1 - time.time() % 1 + rng.uniform(0, 0.06))
         kill(*(killed[role] for role in struck))
 
 

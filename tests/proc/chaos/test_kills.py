@@ -9,22 +9,38 @@ from lib import chaos, proc
 
 # They need both processors: never two of them at once.
 pytestmark = pytest.mark.xdist_group("heavy")
-KILLS = chaos.pick(25, 1000)
+KILLS = chaos.pick(15, 1000)
 
 
 def assert_rate(sent):
     assert chaos.IS_SANITIZED or not chaos.FULL or sent["rate"] > 0.9 * chaos.RATE
 
 
-@pytest.mark.parametrize("threads", chaos.pick([1], [1, 2]))
-@pytest.mark.parametrize("roles", [("worker",), ("sender",), ("worker", "sender")], ids="+".join)
-def test_children(daemons, sink, loads, rng, roles, threads):
-    settings = {**chaos.SETTINGS, "THREADS": threads}
-    daemon = daemons(sink, settings, **chaos.HASTY)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_nobody(daemons, sink, loads, threads):
+    """The load alone comes out exactly: what the others are compared with."""
+    daemon = daemons(sink, {**chaos.SETTINGS, "THREADS": threads})
     load = loads(daemon, senders=4)
-    chaos.kill_children(daemon, roles, KILLS, rng)
+    sink.wait_batches(3)
+    assert_rate(chaos.finish(daemon, sink, load))
+
+
+def strike_children(daemons, sink, loads, rng, roles, n, threads=1):
+    daemon = daemons(sink, {**chaos.SETTINGS, "THREADS": threads}, **chaos.HASTY)
+    load = loads(daemon, senders=4)
+    chaos.kill_children(daemon, roles, n, rng)
     assert_rate(chaos.finish(daemon, sink, load))
     chaos.assert_no_own_death(daemon)
+
+
+@pytest.mark.parametrize("roles", [("worker",), ("sender",), ("worker", "sender")], ids="+".join)
+def test_children(daemons, sink, loads, rng, roles):
+    strike_children(daemons, sink, loads, rng, roles, KILLS)
+
+
+@pytest.mark.full
+def test_worker_of_two_threads(daemons, sink, loads, rng):
+    strike_children(daemons, sink, loads, rng, ("worker",), 300, threads=2)
 
 
 @pytest.mark.parametrize("roles", [("worker",), ("sender",)], ids="+".join)
@@ -37,11 +53,10 @@ def test_children_with_back_off(daemons, sink, loads, rng, roles):
     chaos.assert_no_own_death(daemon)
 
 
-@pytest.mark.parametrize("threads", chaos.pick([1], [1, 2]))
-def test_master(daemons, sink, loads, rng, state, threads):
+def test_master(daemons, sink, loads, rng, state):
     """Its successor takes the same STATE_DIR and port. Between them there is no socket to send to,
     so the load pauses; what a worker has read by then is all that the kernel ever had."""
-    settings = {**chaos.SETTINGS, "STATE_DIR": state, "THREADS": threads}
+    settings = {**chaos.SETTINGS, "STATE_DIR": state}
     settings["LOCAL_PYSTATD_PORT"] = str(proc.free_udp_port())
     daemon = daemons(sink, settings, **chaos.HASTY)
     load = loads(daemon, senders=4)

@@ -1,6 +1,7 @@
 """Fixtures of the crash tests. `make test` runs a short form of each, `make chaos` all of them."""
 
 import os
+import shutil
 
 import pytest
 
@@ -51,3 +52,13 @@ def loads(rng):
 def state(place):
     """A directory that outlives the daemons of one test."""
     return os.path.join(place, "state")
+
+
+@pytest.fixture
+def users(place):
+    """A directory that the daemon's user may write to."""
+    path = os.path.join(place, "users")
+    os.mkdir(path)
+    if IS_ROOT:
+        shutil.chown(path, "nobody", "nogroup")
+    return path

@@ -1,0 +1,132 @@
+"""SIGKILL at every named place of the program, and again at every other while it recovers."""
+
+import itertools
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from lib import chaos
+from lib import daemon as daemon_module
+from lib.wait import until
+
+# One place, or the names of several that a function is given.
+POINTS = re.compile(r"fault_points?(?:\(| = \{)([^;}]*)")
+# One of these is passed by every process that takes over what another has left.
+RECOVERY = re.compile(r"adopt|redo")
+RATE = 2_000
+
+
+def names():
+    """All that are in the program."""
+    files = sorted(Path(daemon_module.ROOT, "src").glob("*/*.c"))
+    found = " ".join(it for path in files for it in POINTS.findall(path.read_text("utf-8")))
+    return sorted(set(re.findall(r'"(\w+)"', found)))
+
+
+def again(name):
+    """Where to strike next: in the recovery, at the place itself and behind it."""
+    others = {it for it in names() if RECOVERY.search(it)} | {name}
+    return sorted(it for it in others if role(it) == role(name) or chaos.FULL)
+
+
+def role(name):
+    return name.partition("_")[0]
+
+
+SINGLE = names()
+PAIRS = [(first, second) for first in names() for second in again(first)]
+
+
+def some(cases, n):
+    """A few of them, which others under another seed."""
+    return chaos.dice_of("fault points").sample(cases, min(n, len(cases)))
+
+
+def test_there_are_many():
+    assert len(names()) >= 25, names()
+
+
+class Run:
+    """One daemon after another over the same state, while carbon comes late and once a child of
+    each kind is killed, so that spool, replay and adoption have their turn."""
+
+    def __init__(self, daemons, sink, place, users):
+        self.daemons, self.sink = daemons, sink
+        self.settings = {
+            **chaos.SETTINGS,
+            "STATE_DIR": os.path.join(place, "state"),
+            "SPOOL_DIR": os.path.join(users, "spool"),
+            "GAUGES_FILE": os.path.join(users, "gauges"),
+            "CONNECT_TIMEOUT": "1",
+            "SEND_TIMEOUT": "1",
+        }
+
+    def begin(self, faults):
+        """A first start that fails is an error that the daemon ends with: then the next one."""
+        environment = {"PYSTATSD_FAULTS": faults}
+        daemon = self.daemons(
+            self.sink, self.settings, server=chaos.FAULTS, environment=environment, start=False
+        )
+        try:
+            daemon.start()
+        except AssertionError:
+            assert daemon.process.poll() is not None, "it hangs at its start"
+            daemon = self.daemons(self.sink, self.settings, server=chaos.FAULTS)
+        return daemon
+
+    def end(self, daemon):
+        """What one that was struck in its end has left, a successor sends."""
+        daemon.tell(15)
+        daemon.wait(30)
+        until(lambda: not daemon.group(), "the children to end")
+        last = self.daemons(self.sink, self.settings, server=chaos.FAULTS)
+        assert last.stop() == 0, last.log
+        return last
+
+
+def strike(daemons, sinks, loads, place, users, faults):
+    """Returns how many faults have struck, all totals being exact."""
+    sink = sinks(listening=False)
+    run = Run(daemons, sink, place, users)
+    daemon = run.begin(faults)
+    load = loads(daemon, rate=RATE)
+    time.sleep(0.7)  # of the load
+    for name in ("worker", "sender"):
+        chaos.kill(chaos.await_child(daemon, name))
+    until(lambda: daemon.warnings(str(sink.port)), "carbon to be missed")
+    time.sleep(1.2)  # until another interval is over
+    sink.listen()
+    sink.wait_batches(2, 40)
+    sent = load.stop()
+    last = run.end(daemon)
+    chaos.assert_sent(last, sink, sent)
+    chaos.assert_no_own_death(daemon)
+    return len(chaos.KILLED.findall(daemon.log)) - 2
+
+
+@pytest.mark.parametrize("name", SINGLE if chaos.FULL else some(SINGLE, 3))
+def test_point(daemons, sinks, loads, place, users, name):
+    assert strike(daemons, sinks, loads, place, users, f"{name}:1") == 1, f"{name} was not passed"
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", SINGLE)
+def test_point_later(daemons, sinks, loads, place, users, rng, name):
+    """Not at its first passing: whether it is passed so often is not sure."""
+    strike(daemons, sinks, loads, place, users, f"{name}:{rng.randrange(2, 6)}")
+
+
+@pytest.mark.parametrize("names", PAIRS if chaos.FULL else some(PAIRS, 2), ids="+".join)
+def test_point_and_recovery(daemons, sinks, loads, place, users, names):
+    strike(daemons, sinks, loads, place, users, ",".join(f"{name}:1" for name in names))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("number", range(20))
+def test_many_points(daemons, sinks, loads, place, users, rng, number):
+    """Five places in any order, one after another."""
+    chosen = itertools.islice(iter(lambda: rng.choice(names()), None), 5)
+    strike(daemons, sinks, loads, place, users, ",".join(f"{it}:{rng.randrange(1, 4)}" for it in chosen))

@@ -5,6 +5,7 @@ import random
 import re
 import signal
 import time
+from pathlib import Path
 
 from lib import daemon as daemon_module
 from lib import ledger, load, proc
@@ -28,6 +29,10 @@ KILLED = re.compile(r"\(pid \d+\) died: signal 9 ")
 OWN_DEATH = re.compile(r"\(pid \d+\) (?:died|ended)(?: unasked)?: (?!signal 9 )[^\n]*")
 
 
+# One place, or the names of several that a function is given.
+FAULT_POINTS = re.compile(r"fault_points?(?:\(| = \{)([^;}]*)")
+
+
 def pick(short, full):
     """What `make test` takes, or what `make chaos` does."""
     return full if FULL else short
@@ -41,6 +46,18 @@ def dice_of(what):
 def dice(request):
     """The test's own."""
     return dice_of(request.node.name)
+
+
+def fault_points():
+    """The names of all places of the program where it can be made to die."""
+    files = sorted(Path(daemon_module.ROOT, "src").glob("*/*.c"))
+    found = " ".join(it for path in files for it in FAULT_POINTS.findall(path.read_text("utf-8")))
+    return sorted(set(re.findall(r'"(\w+)"', found)))
+
+
+def role_of(point):
+    """Whose process passes it."""
+    return "worker" if point.startswith("worker_") else "sender"
 
 
 def child(daemon, role, but=0):

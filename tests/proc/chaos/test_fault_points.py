@@ -4,40 +4,25 @@ import itertools
 import os
 import re
 import time
-from pathlib import Path
 
 import pytest
 
 from lib import chaos
-from lib import daemon as daemon_module
 from lib.wait import until
 
-# One place, or the names of several that a function is given.
-POINTS = re.compile(r"fault_points?(?:\(| = \{)([^;}]*)")
 # One of these is passed by every process that takes over what another has left.
-RECOVERY = re.compile(r"adopt|redo")
+RECOVERY = re.compile(r"start|adopt|redo")
 RATE = 2_000
-
-
-def names():
-    """All that are in the program."""
-    files = sorted(Path(daemon_module.ROOT, "src").glob("*/*.c"))
-    found = " ".join(it for path in files for it in POINTS.findall(path.read_text("utf-8")))
-    return sorted(set(re.findall(r'"(\w+)"', found)))
 
 
 def again(name):
     """Where to strike next: in the recovery, at the place itself and behind it."""
-    others = {it for it in names() if RECOVERY.search(it)} | {name}
-    return sorted(it for it in others if role(it) == role(name) or chaos.FULL)
+    others = {it for it in chaos.fault_points() if RECOVERY.search(it)} | {name}
+    return sorted(it for it in others if chaos.role_of(it) == chaos.role_of(name) or chaos.FULL)
 
 
-def role(name):
-    return name.partition("_")[0]
-
-
-SINGLE = names()
-PAIRS = [(first, second) for first in names() for second in again(first)]
+SINGLE = chaos.fault_points()
+PAIRS = [(first, second) for first in SINGLE for second in again(first)]
 
 
 def some(cases, n):
@@ -46,7 +31,7 @@ def some(cases, n):
 
 
 def test_there_are_many():
-    assert len(names()) >= 25, names()
+    assert len(chaos.fault_points()) >= 25, chaos.fault_points()
 
 
 class Run:
@@ -55,6 +40,7 @@ class Run:
 
     def __init__(self, daemons, sink, place, users):
         self.daemons, self.sink = daemons, sink
+        self.n_struck = 0
         self.settings = {
             **chaos.SETTINGS,
             "STATE_DIR": os.path.join(place, "state"),
@@ -74,6 +60,8 @@ class Run:
             daemon.start()
         except AssertionError:
             assert daemon.process.poll() is not None, "it hangs at its start"
+            assert "before it could serve: signal 9" in daemon.log, daemon.log
+            self.n_struck += 1
             daemon = self.daemons(self.sink, self.settings, server=chaos.FAULTS)
         return daemon
 
@@ -104,7 +92,7 @@ def strike(daemons, sinks, loads, place, users, faults):
     last = run.end(daemon)
     chaos.assert_sent(last, sink, sent)
     chaos.assert_no_own_death(daemon)
-    return len(chaos.KILLED.findall(daemon.log)) - 2
+    return run.n_struck + len(chaos.KILLED.findall(daemon.log)) - 2
 
 
 @pytest.mark.parametrize("name", SINGLE if chaos.FULL else some(SINGLE, 3))
@@ -128,5 +116,5 @@ def test_point_and_recovery(daemons, sinks, loads, place, users, names):
 @pytest.mark.parametrize("number", range(20))
 def test_many_points(daemons, sinks, loads, place, users, rng, number):
     """Five places in any order, one after another."""
-    chosen = itertools.islice(iter(lambda: rng.choice(names()), None), 5)
+    chosen = itertools.islice(iter(lambda: rng.choice(chaos.fault_points()), None), 5)
     strike(daemons, sinks, loads, place, users, ",".join(f"{it}:{rng.randrange(1, 4)}" for it in chosen))

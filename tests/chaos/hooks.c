@@ -3,7 +3,8 @@
  * Each does nothing unless the environment asks for it:
  *
  *   HOOK_HASTY=1      a child that died is replaced after 1 ms, however often it did
- *   HOOK_NO_MEMORY=K  the K-th time that any process of the daemon asks for memory it gets none
+ *   HOOK_NO_MEMORY=K  the K-th time that any process of the daemon asks for memory it gets none,
+ *                     and a line on stderr says so
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -11,6 +12,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/backoff.h"
 
@@ -28,6 +30,7 @@ void *__wrap_realloc(void *old, size_t size);
 void *__real_mmap(void *at, size_t len, int protection, int flags, int fd, off_t offset);
 void *__wrap_mmap(void *at, size_t len, int protection, int flags, int fd, off_t offset);
 
+static const char refusal[] = "hooks: no memory\n";
 static bool is_hasty;
 static uint64_t failing;
 static uint64_t *n_asked; /* shared by all processes */
@@ -63,6 +66,7 @@ is_refused(void)
 {
     if (failing == 0 || __atomic_add_fetch(n_asked, 1, __ATOMIC_RELAXED) != failing)
         return false;
+    (void)!write(STDERR_FILENO, refusal, sizeof(refusal) - 1);
     errno = ENOMEM;
     return true;
 }

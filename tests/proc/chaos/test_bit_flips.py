@@ -12,7 +12,7 @@ from lib.load import by_name
 from lib.wait import until
 
 # What says that a worker began with an empty arena.
-RESET = re.compile(r"\[WARNING\][^\n]*\barena\b[^\n]*")
+RESET = re.compile(r"\[WARNING\] worker: [^\n]*: starting anew")
 N = 40  # of each line
 
 
@@ -115,7 +115,7 @@ def assert_right_or_reset(sink, resets):
         known |= set(expected(f"r{i}")) | set(expected(f"after{i}"))
     strays = {name for name in series if name.startswith("stats.")} - known
     assert not strays, sorted(strays)[:5]
-    told = sum(sum(values) for name, values in series.items() if name == "statsd.arena_resets")
+    told = sum(sum(values) for name, values in series.items() if name == "statsd.resets")
     assert told == sum(resets), "a reset is counted"
 
 

@@ -71,8 +71,12 @@ class Run:
         daemon.wait(30)
         until(lambda: not daemon.group(), "the children to end")
         last = self.daemons(self.sink, self.settings, server=chaos.FAULTS)
+        until(lambda: not self.spooled(), "the spool to be empty", 20)
         assert last.stop() == 0, last.log
         return last
+
+    def spooled(self):
+        return [it for it in os.listdir(self.settings["SPOOL_DIR"]) if it.endswith(".flush")]
 
 
 def strike(daemons, sinks, loads, place, users, faults):

@@ -159,8 +159,8 @@ def assert_ledger(daemon, lines, dropped=0):
     if said is None:
         assert not ledger.REQUIRED, daemon.log
         return
-    assert said["received"] == said["applied"] == lines
-    assert said["emitted"] == said["delivered"] + dropped and said["dropped"] == dropped
+    assert said["received"] == said["applied"] == lines, said
+    assert said["emitted"] == said["delivered"] + dropped and said["dropped"] == dropped, said
 
 
 def assert_no_own_death(daemon):

@@ -49,6 +49,24 @@ def test_poison(daemons, sink, loads, state, datagram, n_threads):
     assert said is None or said["quarantined"] == 1
 
 
+def test_killed_while_it_is_set_aside(daemons, sink, loads, state):
+    """It is not tried a third time by who comes after that, and kept at least once."""
+    environment = {**FAULTS["environment"], "PYSTATSD_FAULTS": "worker_quarantine:1"}
+    settings = {**chaos.SETTINGS, "STATE_DIR": state}
+    daemon = daemons(sink, settings, server=chaos.FAULTS, environment=environment)
+    load = loads(daemon, rate=RATE)
+    time.sleep(0.3)  # of the load
+    daemon.send(POISON)
+    until(lambda: hexadecimal(POISON) in kept(state), "it to be set aside")
+    sent = load.stop()
+    until(lambda: chaos.child(daemon, "worker"), "the worker")
+    assert daemon.stop() == 0, daemon.log
+    assert len(chaos.OWN_DEATH.findall(daemon.log)) == 2
+    assert len(chaos.KILLED.findall(daemon.log)) == 1
+    assert sink.total("statsd.quarantined") == 1
+    chaos.assert_whole(sink, sent)
+
+
 def drop_series(sink, name):
     """What stands before the poison in its datagram may have counted, once."""
     for connection in sink.connections:

@@ -1,4 +1,4 @@
-"""A child that dies at every start: it is tried ever more seldom, and serves when the cause goes."""
+"""A child that dies at every start: it is tried ever more seldom, and serves once it can."""
 
 import os
 import re

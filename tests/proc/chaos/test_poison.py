@@ -19,7 +19,7 @@ def hexadecimal(datagram):
 
 
 def kept(state):
-    """What stands in the file of datagrams that were set aside, without blanks, in small letters."""
+    """What stands in the file of what was set aside, without blanks and in small letters."""
     with open(os.path.join(state, "quarantine"), encoding="ascii") as file:
         return "".join(file.read().split()).lower()
 

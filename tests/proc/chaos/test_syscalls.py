@@ -110,8 +110,11 @@ def assert_clean_error(daemon):
 def fail_once(daemons, sink, loads, place, users, call, error, number):
     """Returns whether a call has failed."""
     output = os.path.join(users, "strace")
-    wrapper = strace.wrapper(output, call, error, number)
-    daemon = daemons(sink, settings(place, users), wrapper=wrapper, start=False)
+    traced = {
+        "wrapper": strace.wrapper(output, call, error, number),
+        "environment": strace.ENVIRONMENT,
+    }
+    daemon = daemons(sink, settings(place, users), start=False, **traced)
     try:
         daemon.start()
     except AssertionError:
@@ -148,7 +151,9 @@ def test_calls_are_known(daemons, sink, loads, place, users):
     """Whatever the daemon calls is above."""
     output = os.path.join(users, "strace")
     wrapper = [strace.PROGRAM, "-DDD", "-f", "-qq", "-o", output]
-    daemon = daemons(sink, settings(place, users), wrapper=wrapper)
+    daemon = daemons(
+        sink, settings(place, users), wrapper=wrapper, environment=strace.ENVIRONMENT
+    )
     load = loads(daemon, rate=RATE)
     sink.wait_batches(1)
     sink.refuse()

@@ -1,8 +1,8 @@
 # make, make run, make test; `make help` names the rest.
 #
 # Variants, each in a directory of its own, also combined: DEBUG=1, WERROR=1,
-# SANITIZE=address,undefined, FAULTS=1. V=1 shows the commands. CC, CFLAGS, CPPFLAGS, LDFLAGS, PREFIX
-# and DESTDIR mean what they always do.
+# SANITIZE=address,undefined, FAULTS=1. V=1 shows the commands. CC, CFLAGS, CPPFLAGS, LDFLAGS,
+# PREFIX and DESTDIR mean what they always do.
 
 VERSION := $(shell sed -n '1s/^[^(]*(\([^)]*\)).*/\1/p' debian/changelog)
 PREFIX ?= /usr/local
@@ -10,7 +10,8 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 PKG_CONFIG ?= pkg-config
 LIBRARIES := libconfuse libsystemd libbsd
 
-B := build$(if $(DEBUG),-debug)$(if $(WERROR),-werror)$(if $(SANITIZE),-sanitize)$(if $(FAULTS),-faults)
+B := build$(if $(DEBUG),-debug)$(if $(WERROR),-werror)$(if $(SANITIZE),-sanitize)
+B := $(B)$(if $(FAULTS),-faults)
 
 ifdef DEBUG
 CFLAGS ?= -O0 -g3
@@ -34,8 +35,8 @@ CHECK_CFLAGS = $(call once,CHECK_CFLAGS,$(PKG_CONFIG) --cflags check)
 CHECK_LIBS = $(call once,CHECK_LIBS,$(PKG_CONFIG) --libs check)
 
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -Isrc -DPYSTATSD_VERSION='"$(VERSION)"' $(WARNINGS) \
-	-fstack-protector-strong $(FORTIFY) -fPIE $(SANITIZERS) $(if $(FAULTS),-DFAULTS) $(LIB_CFLAGS) $(CPPFLAGS) \
-	$(CFLAGS)
+	-fstack-protector-strong $(FORTIFY) -fPIE $(SANITIZERS) $(if $(FAULTS),-DFAULTS) \
+	$(LIB_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SANITIZERS) $(CFLAGS) $(LDFLAGS)
 
 FOLDERS := base metric pipe worker sender master
@@ -96,17 +97,17 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libcore.a
 $(B)/tests/unit/sender/check_sender: private ALL_LDFLAGS += -Wl,--wrap=calloc
 
 # They try what a disk can do.
-$(B)/tests/unit/sender/check_durable $(B)/tests/unit/sender/check_gauges \
-$(B)/tests/unit/sender/check_spool: private ALL_LDFLAGS += \
+DISK_CHECKS := $(addprefix $(B)/tests/unit/sender/check_,durable gauges spool spool_crash)
+$(DISK_CHECKS): private ALL_LDFLAGS += \
 	$(foreach call,openat write fdatasync renameat fsync unlinkat pread,-Wl$(comma)--wrap=$(call))
 
-# It tries what other builds leave out.
+# It tries what all but FAULTS=1 leave out.
 $(B)/src/base/fault-on.o: src/base/fault.c $(B)/flags
 	@mkdir -p $(@D)
 	@$(call say,CC,$<)
-	$(Q)$(CC) $(ALL_CFLAGS) -UFAULTS -DFAULTS -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -DFAULTS -MMD -MP -c -o $@ $<
 
-$(B)/tests/unit/base/check_fault: $(B)/src/base/fault-on.o
+$(B)/tests/unit/base/check_fault: $(if $(FAULTS),,$(B)/src/base/fault-on.o)
 
 $(B)/chaos/load: $(B)/tests/chaos/load.o
 	@mkdir -p $(@D)
@@ -195,7 +196,8 @@ help:
 	@echo 'V=1: show the commands. CC CFLAGS CPPFLAGS LDFLAGS PREFIX DESTDIR: as ever'
 
 -include $(CORE:.o=.d) $(MAIN:.o=.d) $(B)/src/base/fault-on.d $(CHECKS:=.d) \
-	$(BENCHES:$(B)/bench/%=$(B)/tests/bench/%.d) $(B)/tests/chaos/load.d $(B)/tests/chaos/hooks.d
+	$(BENCHES:$(B)/bench/%=$(B)/tests/bench/%.d)
+-include $(B)/tests/chaos/load.d $(B)/tests/chaos/hooks.d
 
 FORCE:
 .PHONY: all deps build-deps run test chaos faults bench lint install uninstall clean help FORCE

@@ -145,7 +145,9 @@ spoolfile_open(int dir_fd, const struct spool_file *file, struct spoolfile_heade
         return -errno;
     *reason = "not as long as it was";
     status = fstat(fd, &now) != 0 ? -errno : 0;
-    if (status == 0 && (!S_ISREG(now.st_mode) || (uint64_t)now.st_size != file->size))
+    if (status == 0 && !S_ISREG(now.st_mode))
+        status = -ESTALE;
+    if (status == 0 && (uint64_t)now.st_size != file->size)
         status = -EBADMSG;
     if (status == 0)
         status = read_all(fd, out, sizeof(*out), 0);

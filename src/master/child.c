@@ -110,10 +110,51 @@ retire(struct child *child, const struct child_event *event)
     return CHILD_NOTHING;
 }
 
+static enum child_action
+abort_stalled(struct child *child, const struct child_event *event)
+{
+    if (child->state != CHILD_LAST)
+        child->state = CHILD_ABORTING;
+    child->deadline_ms = event->now_ms + CHILD_ABORT_MS;
+    return CHILD_ABORT;
+}
+
+static enum child_action
+kill_stalled(struct child *child, const struct child_event *event)
+{
+    (void)event;
+    child->deadline_ms = UINT64_MAX;
+    return CHILD_KILL;
+}
+
+static enum child_action
+replace_stalled(struct child *child, const struct child_event *event)
+{
+    return child->has_served ? replace(child, event) : fail(child, event);
+}
+
+/* It will do nothing any more; the one behind it can. */
+static enum child_action
+retire_stalled(struct child *child, const struct child_event *event)
+{
+    child->state = CHILD_LAST;
+    return kill_stalled(child, event);
+}
+
+static enum child_action
+stop_stalled(struct child *child, const struct child_event *event)
+{
+    child->state = CHILD_STOPPING;
+    child->deadline_ms = event->now_ms + child->grace_ms;
+    return CHILD_KILL;
+}
+
 /* The one try that is left. */
 static enum child_action
 start_last(struct child *child, enum child_state state)
 {
+    if (state == CHILD_LAST)
+        child->deadline_ms = UINT64_MAX;
     child->state = state;
     child->pid = 0;
     child->is_spent = true;
@@ -123,7 +164,6 @@ start_last(struct child *child, enum child_state state)
 static enum child_action
 retire_absent(struct child *child, const struct child_event *event)
 {
-    child->deadline_ms = UINT64_MAX;
     return child->has_served ? start_last(child, CHILD_LAST) : end(child, event);
 }
 
@@ -153,6 +193,13 @@ ask(struct child *child, const struct child_event *event)
     return CHILD_ASK;
 }
 
+/* A deadline is that of its abortion. */
+static enum child_action
+ask_last(struct child *child, const struct child_event *event)
+{
+    return child->deadline_ms == UINT64_MAX ? ask(child, event) : stop_stalled(child, event);
+}
+
 static enum child_action
 lose_patience(struct child *child, const struct child_event *event)
 {
@@ -173,20 +220,31 @@ static transition *const transitions[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
     },
     [CHILD_STARTING] = {
         [CHILD_READY] = note_ready,
+        [CHILD_STALLED] = abort_stalled,
         [CHILD_EXITED] = fail,
         [CHILD_RETIRE] = retire,
         [CHILD_STOP] = ask,
     },
     [CHILD_UP] = {
+        [CHILD_STALLED] = abort_stalled,
         [CHILD_EXITED] = replace,
         [CHILD_RETIRE] = retire,
         [CHILD_STOP] = ask,
     },
+    [CHILD_ABORTING] = {
+        [CHILD_DEADLINE] = kill_stalled,
+        [CHILD_READY] = note_ready,
+        [CHILD_EXITED] = replace_stalled,
+        [CHILD_RETIRE] = retire_stalled,
+        [CHILD_STOP] = stop_stalled,
+    },
     [CHILD_LAST] = {
+        [CHILD_DEADLINE] = kill_stalled,
         [CHILD_STARTED] = note_last_start,
         [CHILD_READY] = note_ready,
+        [CHILD_STALLED] = abort_stalled,
         [CHILD_EXITED] = end_or_start_last,
-        [CHILD_STOP] = ask,
+        [CHILD_STOP] = ask_last,
     },
     [CHILD_STOPPING] = {
         [CHILD_DEADLINE] = lose_patience,

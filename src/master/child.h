@@ -16,6 +16,8 @@
 #define CHILD_STEADY_MS 10000
 /* EX_CONFIG of <sysexits.h>: what is wrong stays wrong, an operator must act. */
 #define CHILD_STATUS_PERMANENT 78
+/* From SIGABRT to SIGKILL, for one that has stalled. */
+#define CHILD_ABORT_MS 2000
 
 #define CHILD_TEXT_MAX 64
 
@@ -23,6 +25,7 @@ enum child_state {
     CHILD_WAITING,  /* not there; to be started at the deadline */
     CHILD_STARTING, /* the first, which has not served yet */
     CHILD_UP,       /* replaced when it dies */
+    CHILD_ABORTING, /* has stalled and was told to abort; killed at the deadline, then replaced */
     CHILD_LAST,     /* will end by itself, and that is all */
     CHILD_STOPPING, /* asked to stop; killed at the deadline */
     CHILD_ENDED,
@@ -33,6 +36,7 @@ enum child_event_kind {
     CHILD_DEADLINE, /* deadline_ms has come */
     CHILD_STARTED,  /* as pid */
     CHILD_READY,    /* it serves */
+    CHILD_STALLED,  /* it is there and makes no progress */
     CHILD_EXITED,   /* with status, as waitpid(2) gives it; or it could not be started */
     CHILD_RETIRE,   /* it may end by itself, and then that is all */
     CHILD_STOP,     /* it is to end within its grace_ms */
@@ -43,6 +47,7 @@ enum child_action {
     CHILD_NOTHING,
     CHILD_FORK,    /* then report CHILD_STARTED or CHILD_EXITED */
     CHILD_ASK,     /* ask it to stop */
+    CHILD_ABORT,   /* SIGABRT, which leaves a trace of where it stood */
     CHILD_KILL,    /* SIGKILL */
     CHILD_GIVE_UP, /* it never served, or said that starting it again is of no use */
 };

@@ -18,8 +18,9 @@
 #include "base/log.h"
 #include "master/spawn.h"
 
-/* A worker drains the kernel's queue and flushes; a sender delivers for 10 s at most. */
-#define WORKER_GRACE_MS 8000
+/* A worker drains the kernel's queue and flushes, for which it may need the sender that comes
+ * behind one that has stalled; a sender delivers for 10 s at most. */
+#define WORKER_GRACE_MS 10000
 #define SENDER_GRACE_MS 14000
 
 static int
@@ -69,17 +70,31 @@ run_sender(const struct crew *crew, int ready_fd)
 static const struct {
     const char *name;
     enum spawn_keeper keeper;
+    enum board_beat beat;
     uint32_t grace_ms;
     int (*run)(const struct crew *crew, int ready_fd);
     const char *leaves; /* what is lost with the last one */
 } roles[ROLE_COUNT] = {
-    [ROLE_WORKER] = {"worker", KEPT_BY_WORKER, WORKER_GRACE_MS, run_worker,
+    [ROLE_WORKER] = {"worker", KEPT_BY_WORKER, BOARD_WORKER, WORKER_GRACE_MS, run_worker,
                      "what was received and not flushed"},
-    [ROLE_SENDER] = {"sender", KEPT_BY_SENDER, SENDER_GRACE_MS, run_sender,
+    [ROLE_SENDER] = {"sender", KEPT_BY_SENDER, BOARD_SENDER, SENDER_GRACE_MS, run_sender,
                      "what carbon has not taken"},
 };
 
 static void tell(struct crew *crew, enum role role, struct child_event event);
+
+static uint64_t
+beat_of(const struct crew *crew, enum role role)
+{
+    return board_get(&crew->holdings->board->beats[roles[role].beat]);
+}
+
+/* What outlives the daemon must be nobody's when the next one takes it over. */
+static int
+death_signal(const struct crew *crew)
+{
+    return crew->config->sender.arena_outlives ? SIGKILL : SIGTERM;
+}
 
 /* Of the first of each it is awaited that it says so when it serves. */
 static pid_t
@@ -94,7 +109,8 @@ fork_child(struct crew *crew, enum role role)
     if (!crew->children[role].has_served)
         error =
             spawn_pipe(fds, 0, KEPT_BY_NONE, roles[role].keeper, &crew->ready_fds[role], &ready_fd);
-    pid = error == 0 ? spawn(fds, roles[role].keeper, roles[role].name) : error;
+    pulse_begin(&crew->pulses[role], beat_of(crew, role));
+    pid = error == 0 ? spawn(fds, roles[role].keeper, roles[role].name, death_signal(crew)) : error;
     if (pid == 0)
         exit(roles[role].run(crew, ready_fd));
     spawn_close(fds, &ready_fd);
@@ -169,6 +185,17 @@ give_up(struct crew *crew, enum role role, pid_t pid, const struct child_event *
     log_warnx("%s; stopping", crew->failure);
 }
 
+static void
+log_kill(const struct crew *crew, enum role role, pid_t pid, const struct child_event *event)
+{
+    if (crew->children[role].state == CHILD_STOPPING && event->kind == CHILD_DEADLINE)
+        log_warnx("%s (pid %d) did not end within %u s: killing it", roles[role].name, (int)pid,
+                  (unsigned)(roles[role].grace_ms / 1000));
+    else
+        log_warnx("%s (pid %d) has stalled and does not abort: killing it", roles[role].name,
+                  (int)pid);
+}
+
 /* Passes an event on to a child's state and does what follows from it. */
 static void
 tell(struct crew *crew, enum role role, struct child_event event)
@@ -186,9 +213,13 @@ tell(struct crew *crew, enum role role, struct child_event event)
     case CHILD_NOTHING: break;
     case CHILD_FORK: start_child(crew, role); break;
     case CHILD_ASK: ask_to_stop(crew, role); break;
+    case CHILD_ABORT:
+        log_warnx("%s (pid %d) has made no progress for %d s: aborting it", roles[role].name,
+                  (int)pid, PULSE_MS * PULSE_PATIENCE / 1000);
+        kill(pid, SIGABRT);
+        break;
     case CHILD_KILL:
-        log_warnx("%s (pid %d) did not end within %u s: killing it", roles[role].name, (int)pid,
-                  (unsigned)(roles[role].grace_ms / 1000));
+        log_kill(crew, role, pid, &event);
         kill(pid, SIGKILL);
         break;
     case CHILD_GIVE_UP: give_up(crew, role, pid, &event); break;
@@ -205,11 +236,24 @@ crew_init(struct crew *crew, struct holdings *holdings, const struct config *con
     }
 }
 
+static void
+look(struct crew *crew)
+{
+    for (enum role role = 0; role < ROLE_COUNT; role++) {
+        if (crew->children[role].pid != 0 && pulse_look(&crew->pulses[role], beat_of(crew, role)))
+            tell(crew, role, (struct child_event){.kind = CHILD_STALLED});
+    }
+}
+
 void
 crew_advance(struct crew *crew)
 {
     uint64_t now_ms = clock_mono_ms();
 
+    if (crew->look_ms <= now_ms) {
+        look(crew);
+        crew->look_ms = now_ms + PULSE_MS;
+    }
     for (enum role role = 0; role < ROLE_COUNT; role++) {
         if (crew->children[role].deadline_ms <= now_ms)
             tell(crew, role, (struct child_event){.kind = CHILD_DEADLINE});
@@ -275,6 +319,8 @@ crew_next_deadline(const struct crew *crew)
     for (enum role role = 0; role < ROLE_COUNT; role++) {
         if (crew->children[role].deadline_ms < deadline_ms)
             deadline_ms = crew->children[role].deadline_ms;
+        if (crew->children[role].pid != 0 && crew->look_ms < deadline_ms)
+            deadline_ms = crew->look_ms;
     }
     return deadline_ms;
 }

@@ -1,6 +1,6 @@
 /*
  * crew: the worker and the sender as the master sees them: started together, replaced when they
- * die, and stopped in the order in which data passes through them.
+ * die or hang, and stopped in the order in which data passes through them.
  */
 #ifndef MASTER_CREW_H
 #define MASTER_CREW_H
@@ -12,6 +12,7 @@
 #include "master/child.h"
 #include "master/config.h"
 #include "master/holdings.h"
+#include "master/pulse.h"
 
 #define CREW_TEXT_MAX 128
 
@@ -22,6 +23,8 @@ struct crew {
     const struct config *config;
     bool detach; /* the first of each let go of the terminal when they serve */
     struct child children[ROLE_COUNT];
+    struct pulse pulses[ROLE_COUNT];
+    uint64_t look_ms;          /* when the children's progress is looked at next */
     int ready_fds[ROLE_COUNT]; /* readable when the first of each serves or ends, else -1 */
     int exit_status;           /* the daemon's, once one ended that is not to be replaced, else 0 */
     char failure[CREW_TEXT_MAX]; /* which one, and how */

@@ -38,6 +38,8 @@ struct master {
     bool ready;
     bool stopping;
     bool reload_wanted;
+    uint64_t alive_every_ms; /* how often a service manager is told so; 0: never */
+    uint64_t alive_ms;       /* when it is due again */
 };
 
 static void
@@ -142,6 +144,20 @@ note_ready(struct master *master)
     }
 }
 
+/* Children that stand still keep a daemon silent that serves; it begins and ends by deadlines. */
+static void
+tell_alive(struct master *master)
+{
+    uint64_t now_ms = clock_mono_ms();
+
+    if (master->alive_every_ms == 0 || now_ms < master->alive_ms)
+        return;
+    if (master->ready && !master->stopping && !pulse_all_moved(master->crew.pulses, ROLE_COUNT))
+        return;
+    service_alive();
+    master->alive_ms = now_ms + master->alive_every_ms;
+}
+
 /* What has become due, by time or by what was heard. */
 static void
 advance(struct master *master)
@@ -152,6 +168,7 @@ advance(struct master *master)
     note_ready(master);
     if (master->reload_wanted && master->ready)
         reload_now(master);
+    tell_alive(master);
 }
 
 static void
@@ -245,7 +262,8 @@ start(struct master *master)
 int
 master_run(const struct args *args, struct config *config, const struct buf *warnings)
 {
-    struct master master = {.args = *args, .config = config};
+    struct master master = {
+        .args = *args, .config = config, .alive_every_ms = service_watchdog_ms()};
 
     master.fresh = calloc(1, sizeof(*master.fresh));
     if (master.fresh == NULL)

@@ -77,7 +77,7 @@ resolve_start(struct resolve *resolve, const struct spawn_fds *fds, const char *
         return;
     }
     resolve->again = false;
-    pid = spawn(fds, KEPT_BY_RESOLVER, "resolver");
+    pid = spawn(fds, KEPT_BY_RESOLVER, "resolver", SIGTERM);
     if (pid == 0)
         answer(resolve->addresses_write, host, port);
     if (pid > 0) {

@@ -45,3 +45,17 @@ service_stopping(void)
 {
     (void)sd_notify(0, "STOPPING=1");
 }
+
+uint64_t
+service_watchdog_ms(void)
+{
+    uint64_t period_us = 0;
+
+    return sd_watchdog_enabled(0, &period_us) > 0 ? period_us / 2000 : 0;
+}
+
+void
+service_alive(void)
+{
+    (void)sd_notify(0, "WATCHDOG=1");
+}

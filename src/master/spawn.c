@@ -68,14 +68,19 @@ spawn_name(const char *process)
 }
 
 static void
-become(const struct spawn_fds *fds, enum spawn_keeper keeper, const char *process, pid_t parent)
+die_with(pid_t parent, int death_signal)
 {
-    static const int stops[] = {SIGTERM, SIGINT};
-
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    prctl(PR_SET_PDEATHSIG, death_signal);
     /* It may have died before that was set. */
     if (getppid() != parent)
         _exit(EXIT_FAILURE);
+}
+
+static void
+become(const struct spawn_fds *fds, enum spawn_keeper keeper, const char *process)
+{
+    static const int stops[] = {SIGTERM, SIGINT};
+
     for (size_t i = 0; i < fds->n; i++) {
         if ((fds->held[i].keepers & keeper) == 0)
             close(fds->held[i].fd);
@@ -90,7 +95,7 @@ become(const struct spawn_fds *fds, enum spawn_keeper keeper, const char *proces
 }
 
 pid_t
-spawn(const struct spawn_fds *fds, enum spawn_keeper keeper, const char *process)
+spawn(const struct spawn_fds *fds, enum spawn_keeper keeper, const char *process, int death_signal)
 {
     pid_t parent = getpid();
     pid_t pid;
@@ -98,7 +103,9 @@ spawn(const struct spawn_fds *fds, enum spawn_keeper keeper, const char *process
     /* Else what is still in a buffer would be written twice. */
     fflush(NULL);
     pid = fork();
-    if (pid == 0)
-        become(fds, keeper, process, parent);
+    if (pid == 0) {
+        die_with(parent, death_signal);
+        become(fds, keeper, process);
+    }
     return pid < 0 ? -errno : pid;
 }

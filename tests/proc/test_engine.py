@@ -71,12 +71,13 @@ def send_in_time(daemon, seconds):
 
 
 def test_intervals_wait_for_a_stopped_sender(daemons, sink):
-    """Every one comes later with its own timestamp, rate and counts."""
+    """Every one comes later with its own timestamp, rate and counts. The sender is stopped for less
+    time than makes it one that hangs."""
     daemon = daemons(sink)
     sink.wait_batches(1)
     sender = stopped(daemon, "sender")
     n_before = len(sink.batches)
-    sent = send_in_time(daemon, 8)
+    sent = send_in_time(daemon, 2)
     time.sleep(1.1)  # until the last interval is over, too
     assert len(sink.batches) == n_before
     os.kill(sender, signal.SIGCONT)
@@ -90,7 +91,7 @@ def test_intervals_wait_for_a_stopped_sender(daemons, sink):
     lines = dict(sink.series("statsd.lines_received"))
     assert all(lines[stamp] == rates.get(stamp, 0) for stamp in stamps)
     in_time = [stamp for stamp, n in sent.items() if rates.get(stamp) == n]
-    assert len(in_time) >= 6, f"sent {sent}, received {rates}"
+    assert len(in_time) >= 1, f"sent {sent}, received {rates}"
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])

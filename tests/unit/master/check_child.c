@@ -43,11 +43,13 @@ static const struct {
     {CHILD_WAITING, CHILD_STARTED, 0, CHILD_NOTHING, CHILD_UP},
     {CHILD_WAITING, CHILD_EXITED, 0, CHILD_NOTHING, CHILD_WAITING},
     {CHILD_WAITING, CHILD_READY, 0, CHILD_NOTHING, CHILD_WAITING},
+    {CHILD_WAITING, CHILD_STALLED, 0, CHILD_NOTHING, CHILD_WAITING},
     {CHILD_WAITING, CHILD_RETIRE, 0, CHILD_FORK, CHILD_LAST},
     {CHILD_WAITING, CHILD_STOP, 0, CHILD_FORK, CHILD_STOPPING},
     {CHILD_STARTING, CHILD_DEADLINE, 0, CHILD_NOTHING, CHILD_STARTING},
     {CHILD_STARTING, CHILD_STARTED, 0, CHILD_NOTHING, CHILD_STARTING},
     {CHILD_STARTING, CHILD_READY, 0, CHILD_NOTHING, CHILD_UP},
+    {CHILD_STARTING, CHILD_STALLED, 0, CHILD_ABORT, CHILD_ABORTING},
     {CHILD_STARTING, CHILD_EXITED, EXITED(0), CHILD_GIVE_UP, CHILD_ENDED},
     {CHILD_STARTING, CHILD_EXITED, EXITED(1), CHILD_GIVE_UP, CHILD_ENDED},
     {CHILD_STARTING, CHILD_EXITED, EXITED(78), CHILD_GIVE_UP, CHILD_ENDED},
@@ -57,6 +59,7 @@ static const struct {
     {CHILD_UP, CHILD_DEADLINE, 0, CHILD_NOTHING, CHILD_UP},
     {CHILD_UP, CHILD_STARTED, 0, CHILD_NOTHING, CHILD_UP},
     {CHILD_UP, CHILD_READY, 0, CHILD_NOTHING, CHILD_UP},
+    {CHILD_UP, CHILD_STALLED, 0, CHILD_ABORT, CHILD_ABORTING},
     {CHILD_UP, CHILD_EXITED, EXITED(0), CHILD_NOTHING, CHILD_WAITING},
     {CHILD_UP, CHILD_EXITED, EXITED(1), CHILD_NOTHING, CHILD_WAITING},
     {CHILD_UP, CHILD_EXITED, EXITED(78), CHILD_GIVE_UP, CHILD_ENDED},
@@ -64,9 +67,20 @@ static const struct {
     {CHILD_UP, CHILD_EXITED, KILLED(78 - 64), CHILD_NOTHING, CHILD_WAITING},
     {CHILD_UP, CHILD_RETIRE, 0, CHILD_NOTHING, CHILD_LAST},
     {CHILD_UP, CHILD_STOP, 0, CHILD_ASK, CHILD_STOPPING},
-    {CHILD_LAST, CHILD_DEADLINE, 0, CHILD_NOTHING, CHILD_LAST},
+    {CHILD_ABORTING, CHILD_DEADLINE, 0, CHILD_KILL, CHILD_ABORTING},
+    {CHILD_ABORTING, CHILD_STARTED, 0, CHILD_NOTHING, CHILD_ABORTING},
+    {CHILD_ABORTING, CHILD_READY, 0, CHILD_NOTHING, CHILD_ABORTING},
+    {CHILD_ABORTING, CHILD_STALLED, 0, CHILD_NOTHING, CHILD_ABORTING},
+    {CHILD_ABORTING, CHILD_EXITED, KILLED(SIGABRT), CHILD_NOTHING, CHILD_WAITING},
+    {CHILD_ABORTING, CHILD_EXITED, KILLED(SIGKILL), CHILD_NOTHING, CHILD_WAITING},
+    {CHILD_ABORTING, CHILD_EXITED, EXITED(0), CHILD_NOTHING, CHILD_WAITING},
+    {CHILD_ABORTING, CHILD_EXITED, EXITED(78), CHILD_GIVE_UP, CHILD_ENDED},
+    {CHILD_ABORTING, CHILD_RETIRE, 0, CHILD_KILL, CHILD_LAST},
+    {CHILD_ABORTING, CHILD_STOP, 0, CHILD_KILL, CHILD_STOPPING},
+    {CHILD_LAST, CHILD_DEADLINE, 0, CHILD_KILL, CHILD_LAST},
     {CHILD_LAST, CHILD_STARTED, 0, CHILD_NOTHING, CHILD_LAST},
     {CHILD_LAST, CHILD_READY, 0, CHILD_NOTHING, CHILD_LAST},
+    {CHILD_LAST, CHILD_STALLED, 0, CHILD_ABORT, CHILD_LAST},
     {CHILD_LAST, CHILD_EXITED, KILLED(SIGKILL), CHILD_FORK, CHILD_LAST},
     {CHILD_LAST, CHILD_EXITED, EXITED(1), CHILD_FORK, CHILD_LAST},
     {CHILD_LAST, CHILD_EXITED, EXITED(0), CHILD_NOTHING, CHILD_ENDED},
@@ -76,6 +90,7 @@ static const struct {
     {CHILD_STOPPING, CHILD_DEADLINE, 0, CHILD_KILL, CHILD_STOPPING},
     {CHILD_STOPPING, CHILD_STARTED, 0, CHILD_ASK, CHILD_STOPPING},
     {CHILD_STOPPING, CHILD_READY, 0, CHILD_NOTHING, CHILD_STOPPING},
+    {CHILD_STOPPING, CHILD_STALLED, 0, CHILD_NOTHING, CHILD_STOPPING},
     {CHILD_STOPPING, CHILD_EXITED, KILLED(SIGKILL), CHILD_FORK, CHILD_STOPPING},
     {CHILD_STOPPING, CHILD_EXITED, KILLED(SIGTERM), CHILD_NOTHING, CHILD_ENDED},
     {CHILD_STOPPING, CHILD_EXITED, EXITED(0), CHILD_NOTHING, CHILD_ENDED},
@@ -85,6 +100,7 @@ static const struct {
     {CHILD_ENDED, CHILD_DEADLINE, 0, CHILD_NOTHING, CHILD_ENDED},
     {CHILD_ENDED, CHILD_STARTED, 0, CHILD_NOTHING, CHILD_ENDED},
     {CHILD_ENDED, CHILD_READY, 0, CHILD_NOTHING, CHILD_ENDED},
+    {CHILD_ENDED, CHILD_STALLED, 0, CHILD_NOTHING, CHILD_ENDED},
     {CHILD_ENDED, CHILD_EXITED, 0, CHILD_NOTHING, CHILD_ENDED},
     {CHILD_ENDED, CHILD_RETIRE, 0, CHILD_NOTHING, CHILD_ENDED},
     {CHILD_ENDED, CHILD_STOP, 0, CHILD_NOTHING, CHILD_ENDED},
@@ -307,6 +323,140 @@ START_TEST(test_jitter_is_a_tenth_either_way)
 }
 END_TEST
 
+/* Fifty deaths at the start, then a life: what an operator waits for once the cause is gone. */
+START_TEST(test_dies_at_start_again_and_again)
+{
+    struct child_event event = {.pid = PID, .status = EXITED(1), .now_ms = NOW};
+    uint64_t expected_ms = 100, wait_ms = 0;
+    struct child child;
+
+    child_init(&child, GRACE_MS);
+    child.has_served = true;
+    for (uint32_t i = 0; i < 50; i++) {
+        event.kind = CHILD_DEADLINE;
+        ck_assert_int_eq(child_step(&child, &event), CHILD_FORK);
+        /* Nothing to wake up for while it is there. */
+        ck_assert_uint_eq(child.deadline_ms, UINT64_MAX);
+        event.kind = CHILD_STARTED;
+        child_step(&child, &event);
+        event.now_ms += 3;
+        event.kind = CHILD_EXITED;
+        event.chance = i * UINT32_C(2654435761);
+        child_step(&child, &event);
+        wait_ms = child.deadline_ms - event.now_ms;
+        ck_assert_uint_ge(wait_ms * 10, expected_ms * 9);
+        ck_assert_uint_le(wait_ms * 10, expected_ms * 11);
+        event.now_ms = child.deadline_ms;
+        expected_ms = expected_ms * 2 < 5000 ? expected_ms * 2 : 5000;
+    }
+    ck_assert_uint_eq(child.n_restarts, 50);
+    ck_assert(child.has_crashed);
+    ck_assert_uint_le(wait_ms, 6000);
+    event.kind = CHILD_DEADLINE;
+    ck_assert_int_eq(child_step(&child, &event), CHILD_FORK);
+    tell(&child, CHILD_STARTED, event.now_ms);
+    tell(&child, CHILD_EXITED, event.now_ms + CHILD_STEADY_MS);
+    ck_assert_uint_eq(child.deadline_ms, event.now_ms + CHILD_STEADY_MS);
+}
+END_TEST
+
+/* It served for long: that it hung at last is no reason to wait. */
+START_TEST(test_stalled_is_replaced)
+{
+    struct child child = in_state(CHILD_UP);
+
+    child.started_ms = NOW - CHILD_STEADY_MS;
+    tell(&child, CHILD_STALLED, NOW);
+    ck_assert_uint_eq(child.deadline_ms, NOW + CHILD_ABORT_MS);
+    tell(&child, CHILD_DEADLINE, NOW + CHILD_ABORT_MS);
+    ck_assert_uint_eq(child.deadline_ms, UINT64_MAX);
+    tell(&child, CHILD_EXITED, NOW + CHILD_ABORT_MS + 1);
+    ck_assert_uint_eq(child.deadline_ms, NOW + CHILD_ABORT_MS + 1);
+    ck_assert_uint_eq(child.n_restarts, 1);
+}
+END_TEST
+
+START_TEST(test_the_first_stalls_before_it_serves)
+{
+    const struct child_event died = {.kind = CHILD_EXITED, .status = KILLED(SIGABRT)};
+    struct child child = in_state(CHILD_STARTING);
+
+    tell(&child, CHILD_STALLED, NOW);
+    ck_assert_int_eq(child_step(&child, &died), CHILD_GIVE_UP);
+    ck_assert_int_eq(child.state, CHILD_ENDED);
+    /* One that served at the last moment did. */
+    child = in_state(CHILD_STARTING);
+    tell(&child, CHILD_STALLED, NOW);
+    tell(&child, CHILD_READY, NOW);
+    ck_assert_int_eq(child_step(&child, &died), CHILD_NOTHING);
+    ck_assert_int_eq(child.state, CHILD_WAITING);
+}
+END_TEST
+
+/* What it was to do at the stop another can, in its full time. */
+START_TEST(test_stopped_while_it_is_aborted)
+{
+    const struct child_event died = {.kind = CHILD_EXITED, .status = KILLED(SIGKILL)};
+    struct child child = in_state(CHILD_UP);
+
+    tell(&child, CHILD_STALLED, NOW);
+    tell(&child, stop_events[_i], NOW + 1);
+    ck_assert_uint_eq(child.deadline_ms,
+                      stop_events[_i] == CHILD_STOP ? NOW + 1 + GRACE_MS : UINT64_MAX);
+    ck_assert_int_eq(child_step(&child, &died), CHILD_FORK);
+    ck_assert_int_eq(child.state, stop_events[_i] == CHILD_STOP ? CHILD_STOPPING : CHILD_LAST);
+    tell(&child, CHILD_STARTED, NOW + 2);
+    ck_assert_int_eq(child.pid, PID);
+}
+END_TEST
+
+START_TEST(test_the_last_stalls)
+{
+    const struct child_event died = {.kind = CHILD_EXITED, .status = KILLED(SIGABRT)};
+    const struct child_event stop = {.kind = CHILD_STOP, .now_ms = NOW + 9};
+    struct child child = in_state(CHILD_LAST);
+
+    tell(&child, CHILD_STALLED, NOW);
+    ck_assert_uint_eq(child.deadline_ms, NOW + CHILD_ABORT_MS);
+    ck_assert_int_eq(child_step(&child, &died), CHILD_FORK);
+    /* The deadline was that of the one that is gone. */
+    ck_assert_uint_eq(child.deadline_ms, UINT64_MAX);
+    /* To ask one that hangs is of no use. */
+    child = in_state(CHILD_LAST);
+    tell(&child, CHILD_STALLED, NOW);
+    ck_assert_int_eq(child_step(&child, &stop), CHILD_KILL);
+    ck_assert_uint_eq(child.deadline_ms, NOW + 9 + GRACE_MS);
+    ck_assert_int_eq(child_step(&child, &died), CHILD_FORK);
+}
+END_TEST
+
+static const struct {
+    int status;
+    bool has_crashed;
+} ends[] = {
+    {EXITED(0), false},
+    {EXITED(1), true},
+    {KILLED(SIGKILL), false},
+    {KILLED(SIGTERM), false},
+    {KILLED(SIGABRT), true},
+    {KILLED(SIGSEGV), true},
+    {KILLED(SIGBUS) | 0x80, true},
+};
+
+START_TEST(test_what_is_a_crash)
+{
+    const struct child_event died = {.kind = CHILD_EXITED, .status = ends[_i].status};
+    struct child child = in_state(CHILD_UP);
+
+    child.has_crashed = !ends[_i].has_crashed;
+    child_step(&child, &died);
+    ck_assert_int_eq(child.has_crashed, ends[_i].has_crashed);
+    /* A start that failed was no life. */
+    tell(&child, CHILD_EXITED, NOW);
+    ck_assert_int_eq(child.has_crashed, ends[_i].has_crashed);
+}
+END_TEST
+
 START_TEST(test_patience_ends_once)
 {
     struct child child = in_state(CHILD_UP);
@@ -377,6 +527,12 @@ main(void)
     tcase_add_test(tcase, test_the_steady_come_back_at_once);
     tcase_add_test(tcase, test_a_start_that_fails_is_no_restart);
     tcase_add_test(tcase, test_jitter_is_a_tenth_either_way);
+    tcase_add_test(tcase, test_dies_at_start_again_and_again);
+    tcase_add_test(tcase, test_stalled_is_replaced);
+    tcase_add_test(tcase, test_the_first_stalls_before_it_serves);
+    tcase_add_loop_test(tcase, test_stopped_while_it_is_aborted, 0, 2);
+    tcase_add_test(tcase, test_the_last_stalls);
+    tcase_add_loop_test(tcase, test_what_is_a_crash, 0, sizeof(ends) / sizeof(ends[0]));
     tcase_add_test(tcase, test_patience_ends_once);
     tcase_add_test(tcase, test_the_last_waits_without_a_deadline);
     tcase_add_loop_test(tcase, test_status_text, 0, sizeof(status_texts) / sizeof(status_texts[0]));

@@ -92,10 +92,13 @@ START_TEST(test_serve_and_stop)
     turn_until(crew_is_ready);
     for (enum role role = 0; role < ROLE_COUNT; role++)
         ck_assert_int_eq(crew.ready_fds[role], -1);
-    ck_assert(crew_next_deadline(&crew) == UINT64_MAX);
+    /* Nothing is due but a look at them. */
+    ck_assert_uint_eq(crew_next_deadline(&crew), crew.look_ms);
+    ck_assert_uint_le(crew.look_ms, clock_mono_ms() + PULSE_MS);
     crew_stop(&crew);
     turn_until(crew_is_over);
     ck_assert_int_eq(crew.exit_status, 0);
+    ck_assert(crew_next_deadline(&crew) == UINT64_MAX);
 }
 END_TEST
 
@@ -160,6 +163,110 @@ START_TEST(test_what_is_said_of_an_end)
 }
 END_TEST
 
+/* As many looks as are due in that many half seconds. The one that is no patient moves meanwhile.
+ */
+static void
+look(enum role patient, int n)
+{
+    for (int i = 0; i < n; i++) {
+        board_count(&holdings.board->beats[patient == ROLE_WORKER ? BOARD_SENDER : BOARD_WORKER]);
+        crew.look_ms = 0;
+        crew_advance(&crew);
+    }
+}
+
+static bool
+are_both_up(const struct crew *a_crew)
+{
+    return a_crew->children[ROLE_WORKER].state == CHILD_UP &&
+           a_crew->children[ROLE_SENDER].state == CHILD_UP;
+}
+
+/* A stopped one does not even abort. */
+START_TEST(test_hangs)
+{
+    enum role role = (enum role)_i;
+    pid_t hung;
+
+    turn_until(crew_is_ready);
+    hung = crew.children[role].pid;
+    kill(hung, SIGSTOP);
+    ck_assert_int_eq(waitpid(hung, NULL, WUNTRACED), hung);
+    board_count(&holdings.board->beats[role == ROLE_WORKER ? BOARD_WORKER : BOARD_SENDER]);
+    look(role, 1);
+    look(role, PULSE_PATIENCE - 1);
+    ck_assert_int_eq(crew.children[role].state, CHILD_UP);
+    look(role, 1);
+    ck_assert_int_eq(crew.children[role].state, CHILD_ABORTING);
+    ck_assert_uint_le(crew.children[role].deadline_ms, clock_mono_ms() + CHILD_ABORT_MS);
+    look(role, 2 * PULSE_PATIENCE);
+    crew.children[role].deadline_ms = 0;
+    turn_until(are_both_up);
+    ck_assert_int_ne(crew.children[role].pid, hung);
+    ck_assert_uint_eq(crew.children[role].n_restarts, 1);
+    ck_assert(!crew.children[role].has_crashed);
+    ck_assert_uint_eq(crew.children[1 - role].n_restarts, 0);
+    crew_stop(&crew);
+    turn_until(crew_is_over);
+    ck_assert_int_eq(crew.exit_status, 0);
+}
+END_TEST
+
+/* One that can still die of it leaves its trace, and counts as crashed. */
+START_TEST(test_loops)
+{
+    pid_t looping;
+
+    turn_until(crew_is_ready);
+    looping = crew.children[ROLE_WORKER].pid;
+    kill(looping, SIGSTOP);
+    ck_assert_int_eq(waitpid(looping, NULL, WUNTRACED), looping);
+    look(ROLE_WORKER, 1 + PULSE_PATIENCE);
+    ck_assert_int_eq(crew.children[ROLE_WORKER].state, CHILD_ABORTING);
+    kill(looping, SIGCONT);
+    turn_until(are_both_up);
+    ck_assert_int_ne(crew.children[ROLE_WORKER].pid, looping);
+    ck_assert(crew.children[ROLE_WORKER].has_crashed);
+    crew_stop(&crew);
+    turn_until(crew_is_over);
+}
+END_TEST
+
+static bool
+has_worker_ended(const struct crew *a_crew)
+{
+    return a_crew->children[ROLE_WORKER].state == CHILD_ENDED;
+}
+
+/* The worker cannot end without it: another takes what it flushes at last. */
+START_TEST(test_sender_hangs_in_the_stop)
+{
+    pid_t worker, hung;
+
+    turn_until(crew_is_ready);
+    worker = crew.children[ROLE_WORKER].pid;
+    hung = crew.children[ROLE_SENDER].pid;
+    kill(worker, SIGSTOP);
+    ck_assert_int_eq(waitpid(worker, NULL, WUNTRACED), worker);
+    kill(hung, SIGSTOP);
+    ck_assert_int_eq(waitpid(hung, NULL, WUNTRACED), hung);
+    crew_stop(&crew);
+    look(ROLE_SENDER, 1 + PULSE_PATIENCE);
+    ck_assert_int_eq(crew.children[ROLE_SENDER].state, CHILD_LAST);
+    ck_assert_uint_le(crew.children[ROLE_SENDER].deadline_ms, clock_mono_ms() + CHILD_ABORT_MS);
+    crew.children[ROLE_SENDER].deadline_ms = 0;
+    while (crew.children[ROLE_SENDER].pid == hung)
+        turn();
+    ck_assert_int_eq(crew.children[ROLE_SENDER].state, CHILD_LAST);
+    ck_assert_int_ge(holdings.pipe_write, 0);
+    kill(worker, SIGCONT);
+    turn_until(has_worker_ended);
+    turn_until(crew_is_over);
+    ck_assert_int_eq(holdings.pipe_write, -1);
+    ck_assert_int_eq(crew.exit_status, 0);
+}
+END_TEST
+
 static bool
 has_failed(const struct crew *a_crew)
 {
@@ -205,6 +312,9 @@ main(int argc, char **argv, char **envp)
     tcase_add_test(tcase, test_serve_and_stop);
     tcase_add_loop_test(tcase, test_dies_before_the_stop, 0, ROLE_COUNT);
     tcase_add_loop_test(tcase, test_what_is_said_of_an_end, 0, sizeof(ends) / sizeof(ends[0]));
+    tcase_add_loop_test(tcase, test_hangs, 0, ROLE_COUNT);
+    tcase_add_test(tcase, test_loops);
+    tcase_add_test(tcase, test_sender_hangs_in_the_stop);
     tcase_add_test(tcase, test_cannot_serve);
     tcase_add_test(tcase, test_others_are_none_of_it);
     suite_add_tcase(suite, tcase);

@@ -3,6 +3,7 @@
  */
 #include <check.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +111,31 @@ START_TEST(test_reloading_has_the_time)
 }
 END_TEST
 
+static const struct {
+    const char *period_us;
+    bool is_for_us;
+    uint64_t every_ms;
+} watchdogs[] = {
+    {"20000000", true, 10000}, {"1500", true, 0}, {"20000000", false, 0},
+    {NULL, true, 0},           {"soon", true, 0},
+};
+
+START_TEST(test_watchdog)
+{
+    char pid[16], text[512];
+
+    snprintf(pid, sizeof(pid), "%d", watchdogs[_i].is_for_us ? (int)getpid() : 1);
+    setenv("WATCHDOG_PID", pid, 1);
+    if (watchdogs[_i].period_us != NULL)
+        setenv("WATCHDOG_USEC", watchdogs[_i].period_us, 1);
+    ck_assert_uint_eq(service_watchdog_ms(), watchdogs[_i].every_ms);
+    service_alive();
+    receive(text, sizeof(text));
+    ck_assert_str_eq(text, "WATCHDOG=1");
+    assert_nothing_more();
+}
+END_TEST
+
 START_TEST(test_without_a_manager)
 {
     unsetenv("NOTIFY_SOCKET");
@@ -136,6 +162,7 @@ main(void)
     tcase_add_test(tcase, test_words);
     tcase_add_test(tcase, test_status);
     tcase_add_test(tcase, test_reloading_has_the_time);
+    tcase_add_loop_test(tcase, test_watchdog, 0, sizeof(watchdogs) / sizeof(watchdogs[0]));
     tcase_add_test(tcase, test_without_a_manager);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);

@@ -58,7 +58,7 @@ START_TEST(test_only_its_own_descriptors)
     pid_t pid;
 
     hold_all(&fds, held);
-    pid = spawn(&fds, each_keeper[_i], "test");
+    pid = spawn(&fds, each_keeper[_i], "test", SIGTERM);
     if (pid == 0) {
         for (int i = 0; i < N_FDS; i++)
             n_wrong += is_open(held[i]) != ((keepers[i] & each_keeper[_i]) != 0);
@@ -88,7 +88,7 @@ START_TEST(test_closed_is_struck_off)
     /* Its number now is somebody else's, and none of ours to close. */
     reused = open("/dev/null", O_RDONLY);
     ck_assert_int_eq(reused, first);
-    pid = spawn(&fds, KEPT_BY_WORKER, "test");
+    pid = spawn(&fds, KEPT_BY_WORKER, "test", SIGTERM);
     if (pid == 0)
         _exit(is_open(reused) && is_open(held[1]) && !is_open(held[2]) ? 0 : 1);
     assert_exits(pid, 0);
@@ -129,7 +129,7 @@ START_TEST(test_name)
 {
     struct spawn_fds fds = {.n = 0};
     char comm[16] = "";
-    pid_t pid = spawn(&fds, KEPT_BY_WORKER, names[_i].process);
+    pid_t pid = spawn(&fds, KEPT_BY_WORKER, names[_i].process, SIGTERM);
 
     if (pid == 0) {
         prctl(PR_GET_NAME, comm);
@@ -157,7 +157,10 @@ is_handled_by(int number, void (*handler)(int))
 static const struct {
     enum spawn_keeper keeper;
     bool blocked;
-} stops[] = {{KEPT_BY_WORKER, true}, {KEPT_BY_SENDER, true}, {KEPT_BY_RESOLVER, false}};
+    int death;
+} stops[] = {{KEPT_BY_WORKER, true, SIGKILL},
+             {KEPT_BY_SENDER, true, SIGTERM},
+             {KEPT_BY_RESOLVER, false, SIGTERM}};
 
 START_TEST(test_signals)
 {
@@ -169,11 +172,11 @@ START_TEST(test_signals)
     sigfillset(&set);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGTERM, on_signal);
-    pid = spawn(&fds, stops[_i].keeper, "test");
+    pid = spawn(&fds, stops[_i].keeper, "test", stops[_i].death);
     if (pid == 0) {
         sigprocmask(SIG_BLOCK, NULL, &set);
         prctl(PR_GET_PDEATHSIG, &death);
-        _exit(death == SIGTERM && sigismember(&set, SIGTERM) == stops[_i].blocked &&
+        _exit(death == stops[_i].death && sigismember(&set, SIGTERM) == stops[_i].blocked &&
                       sigismember(&set, SIGINT) == stops[_i].blocked &&
                       !sigismember(&set, SIGCHLD) && is_handled_by(SIGTERM, SIG_DFL) &&
                       is_handled_by(SIGHUP, SIG_IGN) && is_handled_by(SIGPIPE, SIG_IGN)

@@ -122,6 +122,16 @@ def kill_children(daemon, roles, n, rng):
         kill(*(killed[role] for role in struck))
 
 
+def await_backlog(sink, timeout):
+    """Until every interval is there that was kept while carbon took none."""
+
+    def is_there():
+        stamps = {batch.timestamp for batch in sink.batches}
+        return max(stamps) > time.time() - 2 and len(stamps) > max(stamps) - min(stamps)
+
+    sink.wait(is_there, "every interval", timeout)
+
+
 def finish(daemon, sink, running):
     """Ends load and daemon; then all is exact at the sink, and the ledger closes over it."""
     sent = running.stop()

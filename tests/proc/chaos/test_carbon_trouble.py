@@ -94,7 +94,7 @@ def assert_live_comes_first(sink, since):
 
 def assert_pace(sink, since, before):
     """The backlog comes at four times the live rate at most, and oldest first."""
-    backlog = [it for it in sink.batches if it.ended >= since and it.timestamp < before - 1]
+    backlog = [it for it in sink.batches if it.began >= since and it.timestamp < before - 1]
     order = [it.timestamp for it in sorted(backlog, key=lambda it: it.began)]
     assert order == sorted(order)
     if len(backlog) > 20:

@@ -72,7 +72,7 @@ def test_again_and_again(daemons, sink, loads, role, buffer):
 
 def loops():
     """Places that a child passes again and again."""
-    return [it for it in chaos.fault_points() if not re.search("start|adopt|redo|spool|gauges", it)]
+    return [it for it in chaos.fault_points() if not re.search("start|begin|adopt|redo|drop|replay|quarantine|spool|gauges", it)]
 
 
 @pytest.mark.full

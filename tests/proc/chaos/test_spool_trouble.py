@@ -57,9 +57,10 @@ def files(spool):
     return [it for it in os.listdir(spool) if it.endswith(".flush")]
 
 
-def await_empty(spool):
-    """Carbon takes what is there, at a pace that leaves room for live data."""
-    until(lambda: not files(spool), "the spool to be empty", 20 + SECONDS)
+def await_empty(spool, sink):
+    """Carbon takes what was kept, at a pace that leaves room for live data."""
+    chaos.await_backlog(sink, 20 + SECONDS)
+    until(lambda: not files(spool), "the spool to be empty")
 
 
 def mount(*args):
@@ -91,7 +92,7 @@ def test_spool_trouble(spool, sinks, daemons, loads, name):
         sink.wait_batches(2, 40)
         live = int(time.time())
         sink.wait(lambda: any(it.timestamp > live for it in sink.batches), "live data", 10)
-    await_empty(spool)
+    await_empty(spool, sink)
     chaos.finish(daemon, sink, load)
     assert not files(spool)
 
@@ -105,7 +106,7 @@ def test_spool_is_used(spool, sinks, daemons, loads):
     until(lambda: files(spool), "a file")
     sink.listen()
     sink.wait_batches(2, 20)
-    await_empty(spool)
+    await_empty(spool, sink)
     chaos.finish(daemon, sink, load)
 
 
@@ -120,6 +121,20 @@ def test_spool_outlives_the_daemon(spool, sinks, daemons, loads):
     assert daemon.stop() == 0, daemon.log
     sink.listen()
     last = daemons(sink, settings)
-    await_empty(spool)
+    await_empty(spool, sink)
     assert last.stop() == 0, last.log
     chaos.assert_whole(sink, sent)
+
+
+@pytest.mark.parametrize("with_spool", [True, False], ids=["spool", "memory"])
+def test_stop_delivers_what_was_kept(spool, sinks, daemons, loads, with_spool):
+    """There are ten seconds for it, and carbon is there."""
+    sink = sinks(listening=False)
+    settings = {**chaos.SETTINGS, "SPOOL_DIR": spool if with_spool else None}
+    daemon = daemons(sink, settings)
+    load = loads(daemon, rate=RATE)
+    time.sleep(3.2)  # with carbon away
+    sink.listen()
+    sink.wait_batches(1, 20)
+    chaos.finish(daemon, sink, load)
+    assert not files(spool)

@@ -138,7 +138,7 @@ def fail_once(daemons, sink, loads, place, users, call, error, number):
 @pytest.mark.parametrize("call, error", CASES if chaos.FULL else SHORT)
 def test_call_fails(daemons, sinks, loads, place, users, call, error):
     for number in NUMBERS:
-        mine = os.path.join(place, str(number)), os.path.join(users, str(number))
+        mine = os.path.join(place, f"number{number}"), os.path.join(users, f"number{number}")
         for path in mine:
             os.mkdir(path)
             os.chmod(path, 0o777)
@@ -161,6 +161,7 @@ def test_calls_are_known(daemons, sink, loads, place, users):
     time.sleep(1.5)  # until something is spooled
     sink.listen()
     sink.wait_batches(3, 30)
+    chaos.await_backlog(sink, 30)
     chaos.finish(daemon, sink, load)
     with open(output, encoding="utf-8", errors="replace") as file:
         called = set(re.findall(r"^\d+ (?:<\.\.\. )?(\w+)[( ]", file.read(), re.M))

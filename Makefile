@@ -47,6 +47,8 @@ MAIN := $(B)/src/master/main.o
 CHECKS := $(UNITS:%.c=$(B)/%)
 BENCHES := $(patsubst tests/bench/%.c,$(B)/bench/%,$(sort $(wildcard tests/bench/*.c)))
 SERVER := $(B)/pystatsd-server
+# What the crash tests need: a load, a daemon with hooks, and one with fault points.
+CHAOS := $(B)/chaos/load $(B)/chaos/pystatsd-server
 
 comma := ,
 Q := $(if $(V),,@)
@@ -55,7 +57,7 @@ say = $(if $(V),:,printf '  %-7s %s\n') $(1) $(2)
 all: $(SERVER)
 
 # A goal that starts with `deps` has them in place before the first command that needs them.
-ifneq ($(filter deps test lint,$(MAKECMDGOALS)),)
+ifneq ($(filter deps test chaos lint,$(MAKECMDGOALS)),)
 $(B)/flags: | deps
 else ifneq ($(filter run,$(MAKECMDGOALS)),)
 $(B)/flags: | build-deps
@@ -119,6 +121,20 @@ $(B)/src/base/fault-on.o: src/base/fault.c $(B)/flags
 
 $(B)/tests/unit/base/check_fault: $(if $(FAULTS),,$(B)/src/base/fault-on.o)
 
+$(B)/chaos/load: $(B)/tests/chaos/load.o
+	@mkdir -p $(@D)
+	@$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
+
+HOOKED := backoff_fail malloc calloc realloc mmap
+$(B)/chaos/pystatsd-server: $(MAIN) $(B)/tests/chaos/hooks.o $(B)/libcore.a
+	@mkdir -p $(@D)
+	@$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(HOOKED:%=-Wl,--wrap=%) -o $@ $^ $(LIB_LIBS)
+
+faults: $(if $(FAULTS),$(SERVER))
+	@$(if $(FAULTS),,$(MAKE) --no-print-directory FAULTS=1)
+
 $(B)/bench/%: $(B)/tests/bench/%.o
 	@mkdir -p $(@D)
 	@$(call say,LD,$@)
@@ -138,8 +154,13 @@ run: build-deps $(SERVER)
 	@echo
 	@exec $(SERVER) --debug --config etc/default/pystatsd
 
-test: deps $(SERVER) $(CHECKS)
+test: deps $(SERVER) $(CHECKS) $(CHAOS) faults
 	@tests/run $(B)
+
+# The same crash tests as in `make test`, in full length.
+chaos: deps $(SERVER) $(CHAOS) faults
+	@seed=$${CHAOS_SEED:-$$(date +%s)} && echo "CHAOS_SEED=$$seed" && \
+		CHAOS=1 CHAOS_SEED=$$seed tests/run $(B) tests/proc/chaos
 
 bench: $(SERVER) $(BENCHES)
 	@tests/bench/run $(B) $(BENCH)
@@ -175,6 +196,7 @@ help:
 	@echo 'make             build $(B)/pystatsd-server'
 	@echo 'make run         serve in the foreground, showing every flush'
 	@echo 'make test        all tests, and lint'
+	@echo 'make chaos       what crashes and outages cost, in 20 minutes; CHAOS_SEED=N'
 	@echo 'make lint        formatting, layering and budgets'
 	@echo 'make bench       speed and memory; BENCH=--quick, BENCH="--only single", PEERS=1'
 	@echo 'make deps        install what building and testing needs, from Debian'
@@ -187,8 +209,9 @@ help:
 
 -include $(CORE:.o=.d) $(MAIN:.o=.d) $(B)/src/base/fault-on.d $(CHECKS:=.d) \
 	$(BENCHES:$(B)/bench/%=$(B)/tests/bench/%.d)
+-include $(B)/tests/chaos/load.d $(B)/tests/chaos/hooks.d
 
 FORCE:
-.PHONY: all deps build-deps run test bench lint install uninstall clean help FORCE
+.PHONY: all deps build-deps run test chaos faults bench lint install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -130,6 +130,7 @@ adopt_gauge(struct table *table, const struct name *name, double value, uint64_t
         return -1;
     metric = table_find(table, METRIC_GAUGE, name, hash);
     state = metric_state(metric, table_open(table));
+    undo_note(table->arena.undo, metric_last(metric), sizeof(struct gauge_last));
     metric_set_last(metric, state);
     metric->check[table_open(table)] = 0;
     *state = (struct gauge){0};

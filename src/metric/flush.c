@@ -64,15 +64,21 @@ begin(struct flush *flush)
     enter(flush, 0);
 }
 
-void
-flush_begin(struct flush *flush, const struct interval *interval)
+static void
+take_closed(struct flush *flush)
 {
-    flush->interval = *interval;
     flush->number = flush->opts.tables[0]->number - 1;
     for (size_t i = 0; i < flush->opts.n_tables; i++) {
         assert(__atomic_load_n(&flush->opts.tables[i]->flushing, __ATOMIC_ACQUIRE));
         flush->newest[i] = flush->opts.tables[i]->newest;
     }
+}
+
+void
+flush_begin(struct flush *flush, const struct interval *interval)
+{
+    flush->interval = *interval;
+    take_closed(flush);
     begin(flush);
 }
 
@@ -156,7 +162,7 @@ describe(const struct flush *flush, struct rules_case *out)
 
         if (metric == NULL)
             continue;
-        updated_ms = __atomic_load_n(&metric->updated_ms, __ATOMIC_RELAXED);
+        updated_ms = metric_updated_ms(metric);
         out->touched |= metric_touched(metric, generation);
         out->touched_since |= metric_touched(metric, generation ^ 1);
         out->gauge_known |= metric->type == METRIC_GAUGE && metric_last(metric)->check != 0;
@@ -296,12 +302,11 @@ flush_peek(struct flush *flush, struct record *out)
         }
         gather(flush, flush->table);
         flush->verdict = judge(flush);
-        if (flush->verdict != RULES_FORGET)
-            flush->n_metrics[current(flush)->type]++;
         if (flush->verdict == RULES_SEND || flush->verdict == RULES_SEND_IDLE) {
             fill(flush, out);
             return true;
         }
+        flush->n_metrics[current(flush)->type] += flush->verdict == RULES_SKIP;
         mark_round(flush);
         step(flush);
     }
@@ -311,6 +316,7 @@ flush_peek(struct flush *flush, struct record *out)
 void
 flush_advance(struct flush *flush)
 {
+    flush->n_metrics[current(flush)->type]++;
     mark_round(flush);
     flush->n_records++;
     step(flush);
@@ -319,6 +325,7 @@ flush_advance(struct flush *flush)
 void
 flush_begin_clear(struct flush *flush)
 {
+    take_closed(flush);
     flush->running = true;
     enter(flush, 0);
 }
@@ -356,9 +363,12 @@ clear(struct flush *flush, struct metric *metric)
     struct table *table = flush->opts.tables[flush->table];
     unsigned generation = generation_of(flush);
 
+    if (metric->type == METRIC_GAUGE) {
+        undo_note(flush->opts.undo, &metric->active, sizeof(metric->active));
+        undo_note(flush->opts.undo, metric_last(metric), sizeof(struct gauge_last));
+    }
     metric->active = flush->number;
     if (metric->type == METRIC_GAUGE) {
-        undo_note(flush->opts.undo, metric_last(metric), sizeof(struct gauge_last));
         metric_set_last(metric, metric_state(metric, generation));
         undo_commit(flush->opts.undo);
     }

@@ -37,6 +37,7 @@ metric_set_last(struct metric *metric, const struct gauge *gauge)
     struct gauge_last *last = metric_last(metric);
 
     last->gauge = *gauge;
+    last->active = metric->active;
     last->check = metric_check(metric, gauge, sizeof(*gauge));
 }
 
@@ -81,12 +82,14 @@ last_is_sound(struct metric *metric)
 
     if (last->check == 0)
         return memcmp(last, &none, sizeof(none)) == 0;
-    return last->check == metric_check(metric, &last->gauge, sizeof(last->gauge));
+    return last->check == metric_check(metric, &last->gauge, sizeof(last->gauge)) &&
+           last->active == metric->active;
 }
 
 bool
 metric_survey(struct metric *metric, struct survey *survey)
 {
-    return survey_state(metric, 0, survey) && survey_state(metric, 1, survey) &&
+    return metric->updated % 3 == 0 && survey_state(metric, 0, survey) &&
+           survey_state(metric, 1, survey) &&
            (metric->type != METRIC_GAUGE || last_is_sound(metric));
 }

@@ -22,9 +22,9 @@
 
 /* Followed by the two states, of a gauge by what it was last, and by the name. */
 struct metric {
-    uint64_t updated_ms; /* wall clock of the last sample; the flush reads it, in one piece */
-    arena_ref next;      /* in order of creation; of the newest only the table's own thread's */
-    uint32_t hash;       /* of type and name */
+    uint64_t updated; /* when the last sample came; the flush reads it, in one piece */
+    arena_ref next;   /* in order of creation; of the newest only the table's own thread's */
+    uint32_t hash;    /* of type and name */
     /* By generation: of the state, once samples came, else 0; the flush looks at both. A successor
      * of the process trusts the state that it fits. */
     uint32_t check[2];
@@ -38,7 +38,8 @@ struct metric {
 /* What the last flush that found samples sent of a gauge. */
 struct gauge_last {
     struct gauge gauge;
-    uint64_t check; /* of the gauge, 0: there was none */
+    uint32_t check;  /* of the gauge, 0: there was none */
+    uint32_t active; /* what the metric's is since then */
 };
 
 /* Bytes of one state, and of what stands behind both. */
@@ -101,7 +102,22 @@ metric_name(const struct metric *metric)
     return (const char *)metric + metric_size(metric->type, 0);
 }
 
-/* Keeps a gauge as what it was last. */
+/* Notes down when a sample came, on the wall clock. A word that is no multiple of three is not what
+ * was stored, whichever one bit of it has turned over. */
+static inline void
+metric_update(struct metric *metric, uint64_t now_ms)
+{
+    __atomic_store_n(&metric->updated, 3 * now_ms, __ATOMIC_RELAXED);
+}
+
+/* When the last sample came; 0: none ever. */
+static inline uint64_t
+metric_updated_ms(const struct metric *metric)
+{
+    return __atomic_load_n(&metric->updated, __ATOMIC_RELAXED) / 3;
+}
+
+/* Keeps a gauge as what it was last, in the interval that the metric was active in. */
 void metric_set_last(struct metric *metric, const struct gauge *gauge);
 
 /* Forgets the samples of a generation that is being flushed; what they took goes to pile. Who dies

@@ -172,7 +172,7 @@ apply_to(struct table *table, struct metric *metric, const struct sample *sample
         __atomic_store_n(&metric->check[open], check_state(metric, metric_state(metric, open)),
                          __ATOMIC_RELAXED);
     if (verdict == TABLE_APPLIED)
-        __atomic_store_n(&metric->updated_ms, now_ms, __ATOMIC_RELAXED);
+        metric_update(metric, now_ms);
     return verdict;
 }
 

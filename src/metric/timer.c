@@ -68,28 +68,29 @@ count_samples(struct sketch *sketch, struct arena *arena, const struct timer *ti
     return verdict;
 }
 
-/* From now on a sketch stands for the samples. */
-static int
-change_over(struct timer *timer, struct arena *arena)
+/* From now on a sketch stands for the samples, and value with them: all of that, or nothing. */
+static enum timer_verdict
+change_over(struct timer *timer, struct arena *arena, double value)
 {
     arena_ref ref = arena_take(arena, sizeof(struct sketch));
     struct sketch *sketch;
 
     if (ref == 0)
-        return -1;
+        return TIMER_NO_MEMORY;
     sketch = arena_at(arena, ref);
     memset(sketch, 0, sizeof(*sketch));
-    if (timer->capacity > 0 && count_samples(sketch, arena, timer, arena) != SKETCH_ADDED) {
+    if (sketch_add(sketch, arena, value) != SKETCH_ADDED ||
+        (timer->capacity > 0 && count_samples(sketch, arena, timer, arena) != SKETCH_ADDED)) {
         sketch_reset(sketch, arena);
         arena_give(arena, ref, sizeof(*sketch));
-        return -1;
+        return TIMER_NO_MEMORY;
     }
     if (timer->capacity > 0)
         arena_give(arena, timer->store, bytes_of(timer->capacity));
     timer->store = ref;
     timer->capacity = 0;
     timer->fold = 0;
-    return 0;
+    return TIMER_ADDED;
 }
 
 static enum timer_verdict
@@ -108,10 +109,10 @@ keep_in_sketch(struct timer *timer, struct arena *arena, double value)
 static enum timer_verdict
 keep(struct timer *timer, struct arena *arena, double value, uint32_t max)
 {
-    if (!has_sketch(timer) && timer->n >= max && change_over(timer, arena) != 0)
-        return TIMER_NO_MEMORY;
     if (has_sketch(timer))
         return keep_in_sketch(timer, arena, value);
+    if (timer->n >= max)
+        return change_over(timer, arena, value);
     if (timer->n == timer->capacity && grow(timer, arena) != 0)
         return TIMER_NO_MEMORY;
     ((double *)arena_at(arena, timer->store))[timer->n] = value;

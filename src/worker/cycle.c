@@ -154,9 +154,11 @@ note_phase(struct cycle *cycle, enum store_phase phase)
 static void
 resume_flush(struct cycle *cycle)
 {
-    if (cycle->store->state.phase == STORE_SENDING)
+    enum store_phase phase = cycle->store->state.phase;
+
+    if (phase == STORE_SENDING || phase == STORE_CLEARING)
         begin_flush(cycle, false);
-    else if (cycle->store->state.phase == STORE_CLEARING)
+    if (phase == STORE_CLEARING)
         push_clear(&cycle->push);
 }
 
@@ -268,15 +270,19 @@ cycle_push(struct cycle *cycle)
 }
 
 /* Where a successor may go on with the open interval, it stays open; else it is closed, and the
- * rest of its time is another one's. */
+ * rest of its time is another one's, whose timestamp is the next. */
 void
 cycle_end(struct cycle *cycle)
 {
+    struct interval last = cycle->schedule.open;
+
     if (cycle->opts->keep_open) {
         cycle->halting = true;
         ask_shards(cycle, SHARD_HALT);
     } else {
-        close_interval(cycle, &cycle->schedule.open, 0, SHARD_STOP);
+        cycle->schedule.open.end_ms += cycle->schedule.interval_ms;
+        cycle->schedule.open.span_ms = cycle->schedule.interval_ms;
+        close_interval(cycle, &last, 0, SHARD_STOP);
     }
 }
 

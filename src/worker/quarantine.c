@@ -51,7 +51,7 @@ set_aside(struct store_region *region, const struct datagram *datagram, int fd)
     to_hex(datagram, LOGGED_MAX, hex);
     net_format(datagram->from, from);
     log_warnx("two workers have died of a datagram of %zu bytes from %s: it is left out: %s%s",
-              datagram->len, from, hex, datagram->len > LOGGED_MAX ? "…" : "");
+              datagram->len, from, hex, datagram->len > LOGGED_MAX ? "..." : "");
     save(datagram, from, fd);
     undo_note(&region->undo, &region->stats, sizeof(region->stats));
     undo_note(&region->undo, &region->stats_check, sizeof(region->stats_check));

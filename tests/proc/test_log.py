@@ -9,9 +9,7 @@ import socket
 
 import pytest
 
-from lib import daemon as daemon_module
-from lib import proc
-from lib.daemon import IS_ROOT, command
+from lib.daemon import IS_ROOT
 from lib.wait import until
 
 F_SETPIPE_SZ = 1031
@@ -58,8 +56,8 @@ class Listener:
 
 
 @pytest.fixture
-def listeners(place, monkeypatch):
-    """A factory of listeners; what is started then finds them where the system's are."""
+def listeners(place):
+    """A factory of listeners; what is started by their wrapper then finds them where the system's are."""
     made = []
     os.mkdir(os.path.join(place, "dev"))
 
@@ -69,8 +67,7 @@ def listeners(place, monkeypatch):
 
     if not IS_ROOT:
         pytest.skip("takes root: a mount namespace")
-    prefix = ["unshare", "-m", "sh", "-c", WITH_SOCKETS, place]
-    monkeypatch.setattr(daemon_module, "command", lambda *args: prefix + command(*args))
+    make.wrapper = ["unshare", "-m", "sh", "-c", WITH_SOCKETS, place]
     yield make
     for listener in made:
         listener.close()
@@ -171,12 +168,12 @@ def test_what_is_lost_is_told(daemons, sink):
     os.close(reader)
 
 
-def test_stderr_of_the_journal(daemons, sink, place, monkeypatch):
+def test_stderr_of_the_journal(daemons, sink, place):
     path = os.path.join(place, "stream")
     fd = os.open(path, os.O_RDWR | os.O_CREAT)
     status = os.fstat(fd)
-    monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino}")
-    daemon = daemons(sink, SETTINGS, stderr=fd)
+    stream = {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
+    daemon = daemons(sink, SETTINGS, stderr=fd, environment=stream)
     daemon.send("no metric at all")
     sink.wait_total("statsd.bad_lines_seen", 1)
     assert daemon.stop() == 0
@@ -195,7 +192,7 @@ def fields(message):
 def test_journal(daemons, sinks, listeners):
     journal = listeners("journal")
     sink = sinks(listening=False)
-    daemon = daemons(sink, {**SETTINGS, "LOG": "journal"})
+    daemon = daemons(sink, {**SETTINGS, "LOG": "journal"}, wrapper=listeners.wrapper)
     daemon.send("a.name:x|c")
 
     def have(text):
@@ -218,7 +215,7 @@ def test_journal(daemons, sinks, listeners):
 
 def test_syslog(daemons, sink, listeners):
     syslog = listeners("syslog")
-    daemon = daemons(sink, {"LOG": "syslog"})
+    daemon = daemons(sink, {"LOG": "syslog"}, wrapper=listeners.wrapper)
     head = rf"<30>[A-Z][a-z]{{2}} [ 1-3][0-9] [0-9:]{{8}} pystatsd-server\[{daemon.pid}\]: master: "
     until(lambda: any(re.match(head + "serving udp", it) for it in syslog.poll()), "the start")
     assert daemon.log == ""
@@ -227,7 +224,7 @@ def test_syslog(daemons, sink, listeners):
 def test_logger_that_starts_anew(daemons, sink, listeners):
     """What is logged meanwhile is lost, what comes behind is not."""
     first = listeners("journal")
-    daemon = daemons(sink, {**SETTINGS, "LOG": "journal"})
+    daemon = daemons(sink, {**SETTINGS, "LOG": "journal"}, wrapper=listeners.wrapper)
     first.close()
     os.unlink(first.path)
     for _ in range(10):
@@ -246,7 +243,7 @@ def test_logger_that_starts_anew(daemons, sink, listeners):
 @pytest.mark.parametrize("name", ["journal", "syslog"])
 def test_logger_that_does_not_read(daemons, sink, listeners, name):
     listener = listeners(name)
-    daemon = daemons(sink, {**SETTINGS, "LOG": name})
+    daemon = daemons(sink, {**SETTINGS, "LOG": name}, wrapper=listeners.wrapper)
     assert_exact(daemon, sink)
     assert daemon.stop() == 0
     assert 0 < len(listener.poll()) < 5000
@@ -254,6 +251,6 @@ def test_logger_that_does_not_read(daemons, sink, listeners, name):
 
 @pytest.mark.parametrize("name", ["journal", "syslog"])
 def test_no_logger(daemons, sink, listeners, name):
-    daemon = daemons(sink, {"LOG": name})
+    daemon = daemons(sink, {"LOG": name}, wrapper=listeners.wrapper)
     assert len(daemon.log.splitlines()) == 1
     assert re.search(r"\[WARNING\] master: nobody listens at /.* messages are lost", daemon.log)

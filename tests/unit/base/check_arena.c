@@ -14,7 +14,7 @@ static struct arena arena;
 static void
 open_arena(void)
 {
-    ck_assert_int_eq(arena_init(&arena, 1 << 20), 0);
+    ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = 1 << 20}), 0);
 }
 
 static void
@@ -107,7 +107,7 @@ START_TEST(test_ceiling)
         arena_ref ref, last = 0;
         size_t n = 0, used;
 
-        ck_assert_int_eq(arena_init(&small, 100000), 0);
+        ck_assert_int_eq(arena_init(&small, &(struct arena_opts){.size = 100000}), 0);
         for (; (ref = arena_take(&small, sizes[i])) != 0; n++) {
             memset(arena_at(&small, ref), 0xaa, sizes[i]); /* up to the last byte */
             last = ref;
@@ -237,13 +237,13 @@ START_TEST(test_init_and_release)
     struct arena other = {0};
 
     arena_release(&other);
-    ck_assert_int_eq(arena_init(&other, 0), -EINVAL);
-    ck_assert_int_eq(arena_init(&other, 15), -EINVAL);
-    ck_assert_int_eq(arena_init(&other, (1UL << 36) + 16), -EINVAL);
-    ck_assert_int_eq(arena_init(&other, SIZE_MAX), -EINVAL);
+    ck_assert_int_eq(arena_init(&other, &(struct arena_opts){.size = 0}), -EINVAL);
+    ck_assert_int_eq(arena_init(&other, &(struct arena_opts){.size = 15}), -EINVAL);
+    ck_assert_int_eq(arena_init(&other, &(struct arena_opts){.size = (1UL << 36) + 16}), -EINVAL);
+    ck_assert_int_eq(arena_init(&other, &(struct arena_opts){.size = SIZE_MAX}), -EINVAL);
     ck_assert_ptr_null(other.base);
 
-    ck_assert_int_eq(arena_init(&other, 47), 0);
+    ck_assert_int_eq(arena_init(&other, &(struct arena_opts){.size = 47}), 0);
     ck_assert_uint_eq(other.size, 32);
     ck_assert_uint_eq(arena_take(&other, 17), 0);
     ck_assert_uint_eq(arena_take(&other, 16), 1);
@@ -260,7 +260,7 @@ START_TEST(test_largest)
     struct arena large;
     arena_ref ref;
 
-    if (arena_init(&large, 1UL << 36) != 0)
+    if (arena_init(&large, &(struct arena_opts){.size = 1UL << 36}) != 0)
         return; /* addresses are limited here (RLIMIT_AS, overcommit) */
     large.frontier = large.size - ARENA_UNIT;
     ref = arena_take(&large, 16);

@@ -70,7 +70,7 @@ START_TEST(test_estimates)
         struct hll hll = {0};
         struct arena arena;
 
-        ck_assert_int_eq(arena_init(&arena, ARENA_SIZE), 0);
+        ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = ARENA_SIZE}), 0);
         ck_assert_uint_eq(hll_estimate(&hll, &arena), 0);
         add_drawn(&hll, &arena, sizes[_i].n, &state);
         estimate = hll_estimate(&hll, &arena);
@@ -105,7 +105,7 @@ START_TEST(test_more_than_can_be_drawn)
         struct hll hll = {0};
         struct arena arena;
 
-        ck_assert_int_eq(arena_init(&arena, ARENA_SIZE), 0);
+        ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = ARENA_SIZE}), 0);
         for (uint64_t index = 0; index < HLL_REGISTERS; index++) {
             double chance = ((double)(draw(&state) >> 12) + 0.5) * 0x1p-52;
             double share = sizes_of[_i] / HLL_REGISTERS;
@@ -157,7 +157,7 @@ START_TEST(test_by_the_formula)
         struct hll hll = {0};
         struct arena arena;
 
-        ck_assert_int_eq(arena_init(&arena, ARENA_SIZE), 0);
+        ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = ARENA_SIZE}), 0);
         for (int index = 0; index < HLL_REGISTERS; index++) {
             int rank = index < rows[i].n_one ? rows[i].one : rows[i].other;
 
@@ -182,7 +182,7 @@ START_TEST(test_extreme_hashes)
     struct hll hll = {0};
     struct arena arena;
 
-    ck_assert_int_eq(arena_init(&arena, ARENA_SIZE), 0);
+    ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = ARENA_SIZE}), 0);
     for (size_t i = 0; i < sizeof(hashes) / sizeof(hashes[0]); i++) {
         ck_assert_int_eq(hll_add(&hll, &arena, hashes[i]), 0);
         ck_assert_uint_eq(hll_estimate(&hll, &arena), 1);
@@ -201,7 +201,7 @@ START_TEST(test_longest_run_counts)
     struct hll rising = {0}, falling = {0}, longest = {0};
     struct arena arena;
 
-    ck_assert_int_eq(arena_init(&arena, ARENA_SIZE), 0);
+    ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = ARENA_SIZE}), 0);
     for (uint64_t index = 0; index < 51; index++) {
         int last = 1 + (int)index;
 
@@ -234,8 +234,8 @@ START_TEST(test_merge_is_union)
     struct arena arena, right_arena;
     uint64_t state = seed_of(0), again;
 
-    ck_assert_int_eq(arena_init(&arena, ARENA_SIZE), 0);
-    ck_assert_int_eq(arena_init(&right_arena, ARENA_SIZE), 0);
+    ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = ARENA_SIZE}), 0);
+    ck_assert_int_eq(arena_init(&right_arena, &(struct arena_opts){.size = ARENA_SIZE}), 0);
     add_drawn(&left, &arena, rows[_i].n_left, &state);
     again = state;
     add_drawn(&left, &arena, rows[_i].n_common, &state);
@@ -261,11 +261,11 @@ START_TEST(test_full_arena)
     struct arena arena, small;
     uint64_t state = seed_of(0);
 
-    ck_assert_int_eq(arena_init(&small, 16384), 0);
+    ck_assert_int_eq(arena_init(&small, &(struct arena_opts){.size = 16384}), 0);
     ck_assert_int_eq(hll_add(&other, &small, 1), -1);
     ck_assert_uint_eq(other.registers, 0);
     ck_assert_uint_eq(hll_estimate(&other, &small), 0);
-    ck_assert_int_eq(arena_init(&arena, 16384 + ARENA_UNIT), 0);
+    ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = 16384 + ARENA_UNIT}), 0);
     add_drawn(&hll, &arena, 1000, &state);
     ck_assert_int_eq(hll_merge(&other, &small, &hll, &arena), -1);
     ck_assert_uint_eq(other.registers, 0);

@@ -129,11 +129,9 @@ close_interval(struct model *model)
 
     model->now_ms += INTERVAL_MS - model->now_ms % INTERVAL_MS;
     interval.end_ms = model->now_ms;
-    for (size_t i = 0; i < model->n_tables; i++) {
-        if (!table_close(&model->tables[i], &interval))
-            ck_abort_msg("the interval before is not done");
-    }
-    flush_begin(&model->flush);
+    for (size_t i = 0; i < model->n_tables; i++)
+        table_close(&model->tables[i]);
+    flush_begin(&model->flush, &interval);
     for (unsigned type = 0; type < METRIC_TYPE_COUNT; type++) {
         for (size_t i = 0; i < N_NAMES; i++)
             expect_flush(model, (enum metric_type)type, &model->all[type][i], interval.end_ms);
@@ -233,14 +231,15 @@ static void
 init(struct model *model, int n_tables, const struct rules *rules)
 {
     struct table_opts opts = {
-        .memory_limit = 4 << 20,
+        .arena = {.size = 4 << 20},
         .max_metrics = UINT32_MAX,
         .timer_max_samples = 100000,
         .set_exact_max = 100000,
         .filter = &model->filter,
         .key = {5, 6},
     };
-    struct table *tables[MOST_TABLES];
+    struct flush_opts flush = {
+        .dialect = &model->dialect, .rules = &model->rules, .max_samples = 100000};
 
     memset(model, 0, sizeof(*model));
     model->state = SEED;
@@ -250,11 +249,10 @@ init(struct model *model, int n_tables, const struct rules *rules)
     dialect_init(&model->dialect);
     model->dialect.rates = false;
     for (size_t i = 0; i < model->n_tables; i++) {
-        ck_assert_int_eq(table_init(&model->tables[i], &opts), 0);
-        tables[i] = &model->tables[i];
+        ck_assert_int_eq(table_init(&model->tables[i], &opts, 0), 0);
+        flush.tables[flush.n_tables++] = &model->tables[i];
     }
-    ck_assert_int_eq(
-        flush_init(&model->flush, tables, model->n_tables, &model->dialect, &model->rules), 0);
+    ck_assert_int_eq(flush_init(&model->flush, &flush), 0);
 }
 
 static void
@@ -263,6 +261,17 @@ release(struct model *model)
     flush_release(&model->flush);
     for (size_t i = 0; i < model->n_tables; i++)
         table_release(&model->tables[i]);
+}
+
+/* Some samples come amid the second walk, too. */
+static void
+clear_interval(struct model *model)
+{
+    flush_begin_clear(&model->flush);
+    while (flush_clear(&model->flush, 1 + draw(&model->state) % 20)) {
+        if (draw(&model->state) % 4 == 0)
+            apply_some(model, 2);
+    }
 }
 
 static void
@@ -284,6 +293,7 @@ run_interval(struct model *model, int interval)
         flush_advance(&model->flush);
     }
     ck_assert_uint_eq(model->flush.n_records, n);
+    clear_interval(model);
     for (size_t i = 0; i < model->n_tables; i++)
         ck_assert(!model->tables[i].flushing);
     check_none_is_due(model);

@@ -16,9 +16,6 @@ static const size_t state_sizes[METRIC_TYPE_COUNT] = {
     [METRIC_SET] = sizeof(struct set),
 };
 
-/* A gauge has its last value behind the two generations. */
-static const size_t n_states[METRIC_TYPE_COUNT] = {2, 3, 2, 2};
-
 /* On a heap block of just its size; the caller frees it. */
 static struct metric *
 metric_of(enum metric_type type, const char *name, size_t name_len)
@@ -27,7 +24,7 @@ metric_of(enum metric_type type, const char *name, size_t name_len)
 
     ck_assert_ptr_nonnull(metric);
     memset(metric, 0xa5, metric_size(type, name_len));
-    metric_init(metric, type, name, name_len);
+    metric_init(metric, type, name, name_len, 4711);
     return metric;
 }
 
@@ -53,14 +50,17 @@ START_TEST(test_new_metric)
 
             ck_assert_uint_eq(metric->type, type);
             ck_assert_uint_eq(metric->name_len, len);
+            ck_assert_uint_eq(metric->hash, 4711);
             ck_assert_int_eq(memcmp(metric_name(metric), name, len), 0);
-            ck_assert(is_filled(metric_state(metric, 0), n_states[type] * state_sizes[type], 0));
+            ck_assert(is_filled(metric_state(metric, 0), 2 * state_sizes[type], 0));
+            ck_assert(type != METRIC_GAUGE ||
+                      is_filled(metric_last(metric), sizeof(struct gauge_last), 0));
             ck_assert(!metric->filtered);
             ck_assert_uint_eq(metric->round, 0);
-            ck_assert(!metric->touched[0] && !metric->touched[1] && !metric->gauge_known);
+            ck_assert(!metric_touched(metric, 0) && !metric_touched(metric, 1));
             ck_assert_uint_eq(metric->next, 0);
-            ck_assert_uint_eq(metric->n_idle, 0);
-            ck_assert_uint_eq(metric->updated_ms, 0);
+            ck_assert_uint_eq(metric->active, 0);
+            ck_assert_uint_eq(metric_updated_ms(metric), 0);
             free(metric);
         }
     }
@@ -90,11 +90,16 @@ END_TEST
 START_TEST(test_last_value_of_a_gauge)
 {
     struct metric *metric = metric_of(METRIC_GAUGE, "name", 4);
+    struct gauge gauge = {.value = 7, .set_ms = 5};
 
-    metric_last(metric)->value = 7;
+    metric->active = 3;
+    metric_set_last(metric, &gauge);
+    ck_assert_uint_eq(metric_last(metric)->active, 3);
+    ck_assert_uint_ne(metric_last(metric)->check, 0);
     ck_assert(is_filled(metric_state(metric, 0), 2 * sizeof(struct gauge), 0));
     memset(metric_state(metric, 0), 0x33, 2 * sizeof(struct gauge));
-    ck_assert_double_eq(metric_last(metric)->value, 7);
+    ck_assert_double_eq(metric_last(metric)->gauge.value, 7);
+    ck_assert_uint_eq(metric_last(metric)->gauge.set_ms, 5);
     ck_assert_int_eq(memcmp(metric_name(metric), "name", 4), 0);
     free(metric);
 }
@@ -116,7 +121,7 @@ fill(struct metric *metric, unsigned generation, struct arena *arena, uint32_t m
         default: ck_assert_int_eq(set_add(state, arena, i, max), 0); break;
         }
     }
-    metric->touched[generation] = true;
+    metric->check[generation] = metric_check(metric, state, state_sizes[metric->type]);
 }
 
 START_TEST(test_reset_of_one_generation)
@@ -129,7 +134,7 @@ START_TEST(test_reset_of_one_generation)
         struct arena arena;
         size_t used;
 
-        ck_assert_int_eq(arena_init(&arena, 1 << 18), 0);
+        ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = 1 << 18}), 0);
         fill(metric, 0, &arena, max);
         used = arena.used;
         fill(metric, 1, &arena, max);
@@ -140,12 +145,39 @@ START_TEST(test_reset_of_one_generation)
         ck_assert_uint_eq(arena.used, used);
         ck_assert(is_filled(metric_state(metric, 1), state_sizes[type], 0));
         ck_assert_int_eq(memcmp(metric_state(metric, 0), before, state_sizes[type]), 0);
-        ck_assert(metric->touched[0] && !metric->touched[1]);
+        ck_assert(metric_touched(metric, 0) && !metric_touched(metric, 1));
         metric_reset(metric, 0, &arena, &pile);
         metric_reset(metric, 0, &arena, &pile);
         arena_take_back(&arena, &pile);
         ck_assert_uint_eq(arena.used, 0);
         arena_release(&arena);
+        free(metric);
+    }
+}
+END_TEST
+
+/* Every bit of a state has its part in the check word, and so has whose state it is. */
+START_TEST(test_check_word)
+{
+    for (unsigned type = 0; type < METRIC_TYPE_COUNT; type++) {
+        struct metric *metric = metric_of((enum metric_type)type, "name", 4);
+        uint8_t *state = metric_state(metric, 0);
+        uint32_t check;
+
+        for (size_t i = 0; i < state_sizes[type]; i++)
+            state[i] = (uint8_t)(i * 37 + 11);
+        check = metric_check(metric, state, state_sizes[type]);
+        for (size_t bit = 0; bit < state_sizes[type] * 8; bit++) {
+            state[bit / 8] ^= (uint8_t)(1u << bit % 8);
+            ck_assert_uint_ne(metric_check(metric, state, state_sizes[type]), check);
+            state[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        }
+        ck_assert_uint_eq(metric_check(metric, state, state_sizes[type]), check);
+        metric->hash++;
+        ck_assert_uint_ne(metric_check(metric, state, state_sizes[type]), check);
+        metric->hash = 0;
+        memset(state, 0, state_sizes[type]);
+        ck_assert_uint_ne(metric_check(metric, state, state_sizes[type]), 0);
         free(metric);
     }
 }
@@ -163,6 +195,7 @@ main(void)
     tcase_add_test(tcase, test_states_stand_apart);
     tcase_add_test(tcase, test_last_value_of_a_gauge);
     tcase_add_loop_test(tcase, test_reset_of_one_generation, 0, 2);
+    tcase_add_test(tcase, test_check_word);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

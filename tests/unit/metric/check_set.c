@@ -31,7 +31,7 @@ count_of_parts(const struct set_part *parts, size_t n)
     struct record record = {.source = METRIC_SET};
     struct arena scratch;
 
-    ck_assert_int_eq(arena_init(&scratch, SET_SCRATCH), 0);
+    ck_assert_int_eq(arena_init(&scratch, &(struct arena_opts){.size = SET_SCRATCH}), 0);
     set_points(parts, n, &scratch, &record);
     ck_assert_uint_eq(scratch.used, 0);
     arena_release(&scratch);
@@ -74,7 +74,7 @@ START_TEST(test_members_count_once)
     struct set set = {0};
     struct arena arena;
 
-    ck_assert_int_eq(arena_init(&arena, 1 << 16), 0);
+    ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = 1 << 16}), 0);
     ck_assert_double_eq(count_of(&set, &arena), 0);
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
         ck_assert_int_eq(set_add(&set, &arena, members[i], limit), 0);
@@ -89,7 +89,7 @@ START_TEST(test_hash_zero_is_a_member)
     struct set set = {0};
     struct arena arena;
 
-    ck_assert_int_eq(arena_init(&arena, 1 << 16), 0);
+    ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = 1 << 16}), 0);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(set_add(&set, &arena, 0, limit), 0);
     ck_assert_double_eq(count_of(&set, &arena), 1);
@@ -114,7 +114,7 @@ START_TEST(test_many_doublings)
         struct set set = {0};
         struct arena arena;
 
-        ck_assert_int_eq(arena_init(&arena, 8 << 20), 0);
+        ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = 8 << 20}), 0);
         for (int again = 0; again < 2; again++) {
             add_all(&set, &arena, rows[i].n, rows[i].factor);
             ck_assert_double_eq(count_of(&set, &arena), (double)rows[i].n);
@@ -136,7 +136,7 @@ START_TEST(test_full_arena_keeps_what_is_there)
     struct arena arena;
     uint64_t n = 0;
 
-    ck_assert_int_eq(arena_init(&arena, 4096), 0);
+    ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = 4096}), 0);
     while (n < 1000 && set_add(&set, &arena, n + 1, limit) == 0)
         n++;
     ck_assert_uint_ge(n, 96);
@@ -172,7 +172,7 @@ START_TEST(test_beyond_the_limit)
     struct arena arena;
 
     limit = 100;
-    ck_assert_int_eq(arena_init(&arena, 1 << 20), 0);
+    ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = 1 << 20}), 0);
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
         struct set set = {0};
 
@@ -199,7 +199,7 @@ START_TEST(test_no_room_to_change_over)
     size_t used;
 
     limit = 100;
-    ck_assert_int_eq(arena_init(&arena, HLL_REGISTERS), 0);
+    ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = HLL_REGISTERS}), 0);
     add_range(&set, &arena, 0, 100);
     used = arena.used;
     for (uint64_t i = 100; i < 110; i++)
@@ -222,7 +222,7 @@ check_union(const uint64_t ranges[][2], size_t n, double expected, bool is_exact
     struct set_part parts[5];
 
     for (size_t i = 0; i < n; i++) {
-        ck_assert_int_eq(arena_init(&arenas[i], 1 << 20), 0);
+        ck_assert_int_eq(arena_init(&arenas[i], &(struct arena_opts){.size = 1 << 20}), 0);
         parts[i] = (struct set_part){.set = &sets[i], .arena = &arenas[i]};
         add_range(&sets[i], &arenas[i], ranges[i][0], ranges[i][1]);
     }
@@ -271,7 +271,7 @@ START_TEST(test_splitting_changes_nothing)
     struct arena arena;
 
     limit = 100;
-    ck_assert_int_eq(arena_init(&arena, 1 << 20), 0);
+    ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = 1 << 20}), 0);
     add_range(&whole, &arena, 0, 5000);
     for (uint64_t i = 0; i < 5000; i++)
         add_range(&halves[i % 2], &arena, i, i + 1);

@@ -140,7 +140,7 @@ START_TEST(test_against_sorting)
 
     for (size_t i = 0; i < N_SAMPLES; i++)
         samples[i] = draw_sample((enum shape)_i, &state);
-    ck_assert_int_eq(arena_init(&arena, ARENA_SIZE), 0);
+    ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = ARENA_SIZE}), 0);
     add_all(&sketch, &arena, samples, N_SAMPLES);
     ck_assert_uint_eq(sketch.n, N_SAMPLES);
     ck_assert_uint_le(arena.used, BYTES_MAX);
@@ -166,7 +166,7 @@ estimate_of(double value)
     struct arena arena;
     double estimate;
 
-    ck_assert_int_eq(arena_init(&arena, 1 << 16), 0);
+    ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = 1 << 16}), 0);
     ck_assert_int_eq(sketch_add(&sketch, &arena, value), SKETCH_ADDED);
     estimate = sketch_nth(&sketch, &arena, 0);
     arena_release(&arena);
@@ -237,7 +237,7 @@ START_TEST(test_signs_in_order)
     struct sketch sketch = {0};
     struct arena arena;
 
-    ck_assert_int_eq(arena_init(&arena, ARENA_SIZE), 0);
+    ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = ARENA_SIZE}), 0);
     add_all(&sketch, &arena, samples, N);
     for (uint32_t k = 0; k < N; k++)
         check_close(sketch_nth(&sketch, &arena, k), sorted[k]);
@@ -255,7 +255,7 @@ START_TEST(test_any_order)
 
     for (size_t i = 0; i < N; i++)
         samples[i] = draw_sample(i % 3 == 0 ? SMALL_INTEGERS : ALL_MAGNITUDES, &state);
-    ck_assert_int_eq(arena_init(&arena, ARENA_SIZE), 0);
+    ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = ARENA_SIZE}), 0);
     add_all(&drawn, &arena, samples, N);
     qsort(samples, N, sizeof(samples[0]), compare);
     add_all(&sorted, &arena, samples, N);
@@ -275,9 +275,9 @@ START_TEST(test_merge_is_adding_all)
     struct arena arenas[N_PARTS], arena;
     uint64_t state = SEED;
 
-    ck_assert_int_eq(arena_init(&arena, ARENA_SIZE), 0);
+    ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = ARENA_SIZE}), 0);
     for (int i = 0; i < N_PARTS; i++)
-        ck_assert_int_eq(arena_init(&arenas[i], ARENA_SIZE), 0);
+        ck_assert_int_eq(arena_init(&arenas[i], &(struct arena_opts){.size = ARENA_SIZE}), 0);
     for (int i = 0; i < N; i++) {
         double sample = draw_sample((enum shape)_i, &state);
         int part = fabs(sample) < 5 ? 0 : 1 + 2 * (i % 2); /* the third stays empty */
@@ -306,7 +306,7 @@ START_TEST(test_as_many_as_can_be)
     struct sketch sketch = {0}, one = {0}, before;
     struct arena arena;
 
-    ck_assert_int_eq(arena_init(&arena, ARENA_SIZE), 0);
+    ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = ARENA_SIZE}), 0);
     ck_assert_int_eq(sketch_add(&sketch, &arena, 5), SKETCH_ADDED);
     ck_assert_int_eq(sketch_add(&one, &arena, 5), SKETCH_ADDED);
     for (int i = 0; i < 31; i++) { /* n becomes 2^32 - 1 */
@@ -368,7 +368,7 @@ START_TEST(test_full_arena_at_every_growth)
         struct arena arena;
         unsigned i, sign;
 
-        ck_assert_int_eq(arena_init(&arena, size), 0);
+        ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = size}), 0);
         for (i = 0; i < N_WIDENING; i++) {
             if (sketch_add(&sketch, &arena, nth_widening(i)) != SKETCH_ADDED)
                 break;
@@ -399,13 +399,13 @@ START_TEST(test_full_arena_refuses_a_merge)
     struct arena arena, wide_arena;
     unsigned n_refused = 0;
 
-    ck_assert_int_eq(arena_init(&wide_arena, ARENA_SIZE), 0);
+    ck_assert_int_eq(arena_init(&wide_arena, &(struct arena_opts){.size = ARENA_SIZE}), 0);
     for (unsigned i = 0; i < N_WIDENING; i++)
         ck_assert_int_eq(sketch_add(&wide, &wide_arena, nth_widening(i)), SKETCH_ADDED);
     for (size_t size = 1024; size < (1 << 17); size += 1024) {
         enum sketch_verdict verdict;
 
-        ck_assert_int_eq(arena_init(&arena, size), 0);
+        ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = size}), 0);
         for (unsigned i = 0; i < 6; i++) {
             ck_assert_int_eq(sketch_add(&into, &arena, nth_widening(i)), SKETCH_ADDED);
             ck_assert_int_eq(sketch_add(&copy, &wide_arena, nth_widening(i)), SKETCH_ADDED);
@@ -432,7 +432,7 @@ START_TEST(test_reset)
     struct sketch sketch = {0}, zero = {0};
     struct arena arena;
 
-    ck_assert_int_eq(arena_init(&arena, 1 << 16), 0);
+    ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = 1 << 16}), 0);
     for (int round = 0; round < 50; round++) {
         for (unsigned i = 0; i < N_WIDENING; i++)
             ck_assert_int_eq(sketch_add(&sketch, &arena, nth_widening(i)), SKETCH_ADDED);

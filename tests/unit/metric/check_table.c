@@ -7,6 +7,7 @@
 
 #include <check.h>
 #include <float.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,10 +33,10 @@ draw(uint64_t *state)
 }
 
 static struct table
-table_of(size_t memory, uint32_t max_metrics)
+table_of_number(size_t memory, uint32_t max_metrics, uint32_t number)
 {
     struct table_opts opts = {
-        .memory_limit = memory,
+        .arena = {.size = memory},
         .max_metrics = max_metrics,
         .timer_max_samples = NO_LIMIT,
         .set_exact_max = NO_LIMIT,
@@ -44,8 +45,14 @@ table_of(size_t memory, uint32_t max_metrics)
     };
     struct table table;
 
-    ck_assert_int_eq(table_init(&table, &opts), 0);
+    ck_assert_int_eq(table_init(&table, &opts, number), 0);
     return table;
+}
+
+static struct table
+table_of(size_t memory, uint32_t max_metrics)
+{
+    return table_of_number(memory, max_metrics, 0);
 }
 
 static struct name
@@ -147,7 +154,7 @@ take_out(struct table *table, arena_ref ref, arena_ref before)
 static void
 end_flush(struct table *table)
 {
-    unsigned closed = table->open ^ 1;
+    unsigned closed = table_open(table) ^ 1;
 
     for (arena_ref ref = table->first; ref != 0; ref = at(table, ref)->next) {
         metric_reset(at(table, ref), closed, &table->arena, &table->freed);
@@ -157,15 +164,6 @@ end_flush(struct table *table)
     for (arena_ref ref = table->unlinked; ref != 0; ref = at(table, ref)->next)
         metric_reset(at(table, ref), closed, &table->arena, &table->freed);
     table->flushing = false;
-}
-
-static void
-close_table(struct table *table)
-{
-    static const struct interval interval = {.end_ms = 1000, .span_ms = 1000};
-
-    if (!table_close(table, &interval))
-        ck_abort_msg("the table was not closed");
 }
 
 /* Walks to a metric; *out_before is the one before it. 0 where there is none. */
@@ -214,9 +212,10 @@ check_metric(const struct model *model, struct table *table, struct metric *metr
         ck_abort_msg("%s should not be there", name);
     if (find(table, metric->type, name) != metric)
         ck_abort_msg("%s is not found", name);
-    if (counted(metric, table->open) < n || counted(metric, table->open) > n)
-        ck_abort_msg("%s has %g, not %u", name, counted(metric, table->open), n);
-    if (metric->touched[table->open] != (n > 0) || (n > 0 && metric->updated_ms != 1000 + n))
+    if (counted(metric, table_open(table)) < n || counted(metric, table_open(table)) > n)
+        ck_abort_msg("%s has %g, not %u", name, counted(metric, table_open(table)), n);
+    if (metric_touched(metric, table_open(table)) != (n > 0) ||
+        (n > 0 && metric_updated_ms(metric) != 1000 + n))
         ck_abort_msg("%s was not updated as it should", name);
 }
 
@@ -263,7 +262,7 @@ take_some_out(struct model *model, struct table *table, uint64_t *state, uint64_
         int i = number_of(metric);
 
         next = metric->next;
-        if (metric->touched[table->open ^ 1] || draw(state) % share != 0) {
+        if (metric_touched(metric, table_open(table) ^ 1) || draw(state) % share != 0) {
             before = ref;
             continue;
         }
@@ -303,7 +302,7 @@ START_TEST(test_like_an_array)
     for (int round = 0; round < N_ROUNDS; round++) {
         apply_some(&model, &table, &state);
         expect_close(&model);
-        close_table(&table);
+        table_close(&table);
         ck_assert_uint_eq(table.unlinked, 0);
         apply_some(&model, &table, &state);
         if (table.newest != 0)
@@ -338,18 +337,18 @@ START_TEST(test_forgetting_all)
         ck_assert_int_eq(count(&table, (enum metric_type)(i % 4), name, 1), TABLE_APPLIED);
     }
     ck_assert_uint_eq(table.index.log2_n, 12);
-    close_table(&table);
+    table_close(&table);
     end_flush(&table);
-    close_table(&table);
+    table_close(&table);
     newest = table.newest;
     while (table.first != newest)
         take_out(&table, table.first, 0);
     end_flush(&table);
-    close_table(&table);
+    table_close(&table);
     ck_assert_uint_eq(table.n_metrics, 1);
     ck_assert_uint_eq(table.first, newest);
     ck_assert_uint_eq(table.last, newest);
-    used = metric_size(METRIC_SET, 5) + (sizeof(struct table_place) << table.index.log2_n);
+    used = metric_size(METRIC_SET, 5) + (sizeof(struct index_place) << table.index.log2_n);
     ck_assert_uint_le(table.arena.used, used + ARENA_UNIT);
     ck_assert_ptr_nonnull(find(&table, METRIC_SET, "n2999"));
     for (uint32_t i = 0; i < 2999; i++) {
@@ -374,9 +373,9 @@ START_TEST(test_revived)
                                         : "c",
                                1),
                          TABLE_APPLIED);
-    close_table(&table);
+    table_close(&table);
     end_flush(&table);
-    close_table(&table);
+    table_close(&table);
     metric = at(&table, table.first);
     take_out(&table, table.first, 0);
     take_out(&table, table.first, 0);
@@ -385,12 +384,12 @@ START_TEST(test_revived)
     ck_assert_uint_eq(table.n_metrics, 3);
     end_flush(&table);
     ck_assert_int_eq(count(&table, METRIC_COUNTER, "a", 1), TABLE_APPLIED);
-    close_table(&table);
+    table_close(&table);
     ck_assert_uint_eq(table.n_metrics, 2);
     ck_assert_ptr_null(find(&table, METRIC_COUNTER, "b"));
     ck_assert_ptr_eq(at(&table, table.last), metric);
     ck_assert_uint_eq(table.newest, table.last);
-    ck_assert_double_eq(counted(metric, table.open ^ 1), 2);
+    ck_assert_double_eq(counted(metric, table_open(&table) ^ 1), 2);
     table_release(&table);
 }
 END_TEST
@@ -403,9 +402,9 @@ START_TEST(test_tidy)
 
     for (uint32_t n = 1; n <= 100; n++)
         ck_assert_int_eq(count(&table, METRIC_TIMER, "a", n), TABLE_APPLIED);
-    close_table(&table);
+    table_close(&table);
     used = table.arena.used;
-    metric_reset(at(&table, table.first), table.open ^ 1, &table.arena, &table.freed);
+    metric_reset(at(&table, table.first), table_open(&table) ^ 1, &table.arena, &table.freed);
     table_tidy(&table); /* the flush is still at it */
     ck_assert_uint_eq(table.arena.used, used);
     ck_assert_uint_eq(table.freed.size, 1024);
@@ -434,8 +433,8 @@ START_TEST(test_known_names)
     ck_assert_int_eq(table_apply_known(&table, &sample, &a, hash, 7), TABLE_APPLIED);
     ck_assert_int_eq(table_apply_known(&table, &sample, &raw, raw_hash, 8), TABLE_UNKNOWN);
     ck_assert_uint_eq(table.n_metrics, 1);
-    ck_assert_double_eq(counted(at(&table, table.first), table.open), 6);
-    ck_assert_uint_eq(at(&table, table.first)->updated_ms, 7);
+    ck_assert_double_eq(counted(at(&table, table.first), table_open(&table)), 6);
+    ck_assert_uint_eq(metric_updated_ms(at(&table, table.first)), 7);
     sample.value = DBL_MAX;
     ck_assert_int_eq(table_apply_known(&table, &sample, &a, hash, 9), TABLE_APPLIED);
     ck_assert_int_eq(table_apply_known(&table, &sample, &a, hash, 10), TABLE_OVERFLOW);
@@ -462,18 +461,18 @@ START_TEST(test_filtered)
     for (unsigned type = 0; type < 2; type++) {
         struct metric *metric = find(&table, (enum metric_type)type, "no.way");
 
-        ck_assert(metric->filtered && !metric->touched[table.open]);
-        ck_assert_uint_eq(metric->updated_ms, 0);
-        ck_assert_double_eq(counted(metric, table.open), 0);
+        ck_assert(metric->filtered && !metric_touched(metric, table_open(&table)));
+        ck_assert_uint_eq(metric_updated_ms(metric), 0);
+        ck_assert_double_eq(counted(metric, table_open(&table)), 0);
     }
     table_release(&table);
 }
 END_TEST
 
 static unsigned
-n_places_with(const struct table *table, const struct table_index *index, arena_ref ref)
+n_places_with(const struct table *table, const struct index *index, arena_ref ref)
 {
-    const struct table_place *places = arena_at(&table->arena, index->places);
+    const struct index_place *places = arena_at(&table->arena, index->places);
     unsigned n = 0;
 
     for (uint32_t i = 0; i < 1u << index->log2_n; i++)
@@ -485,11 +484,11 @@ n_places_with(const struct table *table, const struct table_index *index, arena_
 START_TEST(test_index_grows_beside_a_flush)
 {
     struct table table = table_of(MEMORY, NO_LIMIT);
-    struct table_index before = table.index;
+    struct index before = table.index;
     char name[16];
 
     ck_assert_int_eq(count(&table, METRIC_COUNTER, "n0", 1), TABLE_APPLIED);
-    close_table(&table);
+    table_close(&table);
     for (uint32_t i = 0; i < 5000; i++) {
         snprintf(name, sizeof(name), "n%u", i);
         ck_assert_int_eq(count(&table, METRIC_COUNTER, name, 1), TABLE_APPLIED);
@@ -500,7 +499,7 @@ START_TEST(test_index_grows_beside_a_flush)
     ck_assert_uint_gt(table.retired.size, 0);
     ck_assert_uint_eq(n_places_with(&table, &before, table.first), 1);
     end_flush(&table);
-    close_table(&table);
+    table_close(&table);
     ck_assert_uint_eq(table.retired.size, 0);
     for (uint32_t i = 0; i < 5000; i++) {
         snprintf(name, sizeof(name), "n%u", i);
@@ -524,7 +523,7 @@ START_TEST(test_same_name_of_each_type)
         arena_ref ref = walk_to(&table, (enum metric_type)type, "a", &before);
 
         ck_assert_uint_ne(ref, 0);
-        ck_assert_double_eq(counted(at(&table, ref), table.open), 5);
+        ck_assert_double_eq(counted(at(&table, ref), table_open(&table)), 5);
     }
     table_release(&table);
 }
@@ -551,12 +550,12 @@ END_TEST
 static void
 forget_first(struct table *table)
 {
-    close_table(table);
+    table_close(table);
     end_flush(table);
-    close_table(table);
+    table_close(table);
     take_out(table, table->first, 0);
     end_flush(table);
-    close_table(table);
+    table_close(table);
     end_flush(table);
 }
 
@@ -577,7 +576,7 @@ START_TEST(test_max_metrics)
         snprintf(name, sizeof(name), "n%u", i);
         ck_assert_int_eq(count(&table, (enum metric_type)(i % 4), name, 2), TABLE_APPLIED);
         ref = walk_to(&table, (enum metric_type)(i % 4), name, &before);
-        ck_assert_double_eq(counted(at(&table, ref), table.open), 2);
+        ck_assert_double_eq(counted(at(&table, ref), table_open(&table)), 2);
     }
     forget_first(&table);
     ck_assert_int_eq(count(&table, METRIC_SET, "new", 1), TABLE_APPLIED);
@@ -607,7 +606,7 @@ START_TEST(test_memory_ceiling_for_names)
     }
     ck_assert_uint_eq(table.n_metrics, n_metrics);
     for (arena_ref ref = table.first; ref != 0; ref = at(&table, ref)->next)
-        ck_assert_double_eq(counted(at(&table, ref), table.open), 2);
+        ck_assert_double_eq(counted(at(&table, ref), table_open(&table)), 2);
     forget_first(&table);
     ck_assert_int_eq(count(&table, METRIC_COUNTER, "n1", 3), TABLE_APPLIED);
     ck_assert_int_eq(count(&table, METRIC_COUNTER, "n0", 1), TABLE_APPLIED); /* in its own place */
@@ -629,13 +628,13 @@ START_TEST(test_memory_ceiling_for_samples)
     ck_assert_uint_ge(n, 500);
     ck_assert_uint_lt(n, 100000);
     ck_assert_int_eq(count(&table, type, "x", n + 1), TABLE_MEMORY);
-    ck_assert_double_eq(counted(at(&table, table.last), table.open), n);
-    ck_assert_uint_eq(at(&table, table.last)->updated_ms, 1000 + n);
+    ck_assert_double_eq(counted(at(&table, table.last), table_open(&table)), n);
+    ck_assert_uint_eq(metric_updated_ms(at(&table, table.last)), 1000 + n);
     ck_assert_int_eq(count(&table, METRIC_COUNTER, "c", 2), TABLE_APPLIED);
-    ck_assert_double_eq(counted(at(&table, table.first), table.open), 2);
-    close_table(&table);
+    ck_assert_double_eq(counted(at(&table, table.first), table_open(&table)), 2);
+    table_close(&table);
     end_flush(&table);
-    close_table(&table);
+    table_close(&table);
     end_flush(&table);
     ck_assert_int_eq(count(&table, type, "x", 1), TABLE_APPLIED);
     table_release(&table);
@@ -654,7 +653,7 @@ START_TEST(test_overflow)
 
         ck_assert_int_eq(table_apply(&table, &sample, &name, hash, 5), TABLE_APPLIED);
         ck_assert_int_eq(table_apply(&table, &sample, &name, hash, 6), TABLE_OVERFLOW);
-        ck_assert_uint_eq(at(&table, table.first)->updated_ms, 5);
+        ck_assert_uint_eq(metric_updated_ms(at(&table, table.first)), 5);
         ck_assert_uint_eq(table.n_metrics, 1);
         table_release(&table);
     }
@@ -663,32 +662,57 @@ END_TEST
 
 START_TEST(test_close)
 {
-    struct interval interval = {.end_ms = 20000, .span_ms = 10000}, later = {.end_ms = 30000};
     struct table table = table_of(MEMORY, NO_LIMIT);
     size_t used = table.arena.used;
     struct metric *metric;
+    unsigned open = table_open(&table);
 
     ck_assert_int_eq(count(&table, METRIC_TIMER, "a", 1), TABLE_APPLIED);
-    ck_assert(table_close(&table, &interval));
-    ck_assert(!table_close(&table, &later));
-    ck_assert_uint_eq(table.closed.end_ms, 20000);
+    table_close(&table);
+    ck_assert_uint_eq(table_open(&table), open ^ 1);
+    ck_assert_uint_eq(table.check, table_check(&table));
     for (uint32_t n = 1; n <= 3; n++)
         ck_assert_int_eq(count(&table, METRIC_TIMER, "a", n), TABLE_APPLIED);
     metric = at(&table, table.first);
-    ck_assert_double_eq(counted(metric, table.open), 3);
-    ck_assert_double_eq(counted(metric, table.open ^ 1), 1);
-    ck_assert(metric->touched[0] && metric->touched[1]);
+    ck_assert_double_eq(counted(metric, table_open(&table)), 3);
+    ck_assert_double_eq(counted(metric, open), 1);
+    ck_assert(metric_touched(metric, 0) && metric_touched(metric, 1));
     ck_assert_uint_gt(table.arena.used, used);
     end_flush(&table);
-    ck_assert_double_eq(counted(metric, table.open ^ 1), 0);
-    ck_assert_double_eq(counted(metric, table.open), 3);
-    ck_assert(table_close(&table, &later));
-    ck_assert_uint_eq(table.closed.end_ms, 30000);
+    ck_assert_double_eq(counted(metric, open), 0);
+    ck_assert_double_eq(counted(metric, table_open(&table)), 3);
+    table_close(&table);
     ck_assert_uint_eq(table.freed.size, 0);
     end_flush(&table);
-    ck_assert(table_close(&table, &later));
+    table_close(&table);
     ck_assert_uint_eq(table.arena.used, used + (metric_size(METRIC_TIMER, 1) + 15) / 16 * 16);
     table_release(&table);
+    table_release(&table);
+}
+END_TEST
+
+START_TEST(test_closing_amid_a_flush_is_a_bug)
+{
+    struct table table = table_of(MEMORY, NO_LIMIT);
+
+    table_close(&table);
+    table_close(&table);
+}
+END_TEST
+
+/* The number goes round, and the generations with it. */
+START_TEST(test_numbers_go_round)
+{
+    struct table table = table_of_number(MEMORY, NO_LIMIT, UINT32_MAX);
+
+    for (uint32_t n = UINT32_MAX; n != 3; n++) {
+        ck_assert_uint_eq(table.number, n);
+        ck_assert_int_eq(count(&table, METRIC_COUNTER, "a", 1), TABLE_APPLIED);
+        ck_assert(metric_touched(at(&table, table.first), n % 2));
+        table_close(&table);
+        ck_assert_uint_eq(table.check, table_check(&table));
+        end_flush(&table);
+    }
     table_release(&table);
 }
 END_TEST
@@ -726,6 +750,8 @@ main(void)
     tcase_add_loop_test(tcase, test_memory_ceiling_for_samples, 0, 2);
     tcase_add_test(tcase, test_overflow);
     tcase_add_test(tcase, test_close);
+    tcase_add_test_raise_signal(tcase, test_closing_amid_a_flush_is_a_bug, SIGABRT);
+    tcase_add_test(tcase, test_numbers_go_round);
     tcase_add_test(tcase, test_verdict_names);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);

@@ -13,10 +13,11 @@
 
 #include "metric/flush.h"
 
-#define N_SAMPLES  1000000
-#define N_FLUSHES  200
-#define N_NAMES    500
-#define MOST_FEEDS 3
+#define N_SAMPLES   1000000
+#define N_FLUSHES   200
+#define N_NAMES     500
+#define MOST_FEEDS  3
+#define MAX_SAMPLES 200
 
 /* A table, its thread, what that was told to do, and what it has done. */
 struct feeder {
@@ -65,12 +66,9 @@ apply(struct feeder *feeder, uint32_t i)
 static void
 close_if_asked(struct feeder *feeder)
 {
-    static const struct interval interval = {.end_ms = 1000, .span_ms = 1000};
-
     if (!__atomic_load_n(&feeder->asked, __ATOMIC_ACQUIRE))
         return;
-    if (!table_close(&feeder->table, &interval))
-        abort();
+    table_close(&feeder->table);
     __atomic_store_n(&feeder->asked, false, __ATOMIC_RELEASE);
 }
 
@@ -112,6 +110,7 @@ note(double sent[METRIC_TYPE_COUNT][N_NAMES], const struct record *record)
 static void
 flush_all(struct flush *flush, struct feeder *feeders, double sent[METRIC_TYPE_COUNT][N_NAMES])
 {
+    static const struct interval interval = {.end_ms = 1000, .span_ms = 1000};
     struct record record;
 
     for (uint32_t i = 0; i < feeders->n_feeders; i++)
@@ -120,18 +119,21 @@ flush_all(struct flush *flush, struct feeder *feeders, double sent[METRIC_TYPE_C
         while (__atomic_load_n(&feeders[i].asked, __ATOMIC_ACQUIRE))
             sched_yield();
     }
-    flush_begin(flush);
+    flush_begin(flush, &interval);
     for (; flush_peek(flush, &record); flush_advance(flush))
         note(sent, &record);
+    flush_begin_clear(flush);
+    while (flush_clear(flush, 100))
+        continue;
 }
 
 static void
 start(struct feeder *feeder, uint32_t number, uint32_t n_feeders)
 {
     struct table_opts opts = {
-        .memory_limit = 64 << 20,
+        .arena = {.size = 64 << 20},
         .max_metrics = UINT32_MAX,
-        .timer_max_samples = 200, /* so that both ways are gone */
+        .timer_max_samples = MAX_SAMPLES, /* so that both ways are gone */
         .set_exact_max = 100000,
         .filter = &keeps_all,
         .key = {7, 8},
@@ -141,7 +143,7 @@ start(struct feeder *feeder, uint32_t number, uint32_t n_feeders)
     feeder->number = number;
     feeder->n_feeders = n_feeders;
     feeder->n_samples = N_SAMPLES / n_feeders;
-    ck_assert_int_eq(table_init(&feeder->table, &opts), 0);
+    ck_assert_int_eq(table_init(&feeder->table, &opts, 0), 0);
 }
 
 static void
@@ -165,8 +167,8 @@ START_TEST(test_sums_over_all_flushes)
     static struct feeder feeders[MOST_FEEDS];
     static double sent[METRIC_TYPE_COUNT][N_NAMES];
     static const struct rules rules;
-    struct table *tables[MOST_FEEDS];
     struct dialect dialect;
+    struct flush_opts opts = {.dialect = &dialect, .rules = &rules, .max_samples = MAX_SAMPLES};
     struct flush flush;
     uint32_t n_feeders = (uint32_t)_i;
 
@@ -174,9 +176,9 @@ START_TEST(test_sums_over_all_flushes)
     dialect.rates = false;
     for (uint32_t i = 0; i < n_feeders; i++) {
         start(&feeders[i], i, n_feeders);
-        tables[i] = &feeders[i].table;
+        opts.tables[opts.n_tables++] = &feeders[i].table;
     }
-    ck_assert_int_eq(flush_init(&flush, tables, n_feeders, &dialect, &rules), 0);
+    ck_assert_int_eq(flush_init(&flush, &opts), 0);
     for (uint32_t i = 0; i < n_feeders; i++)
         ck_assert_int_eq(pthread_create(&feeders[i].thread, NULL, feed, &feeders[i]), 0);
     for (uint32_t n = 0; n <= N_FLUSHES; n++) {

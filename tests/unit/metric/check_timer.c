@@ -39,18 +39,51 @@ add(struct timer *timer, struct arena *arena, double value)
     return timer_add(timer, arena, &sample, limit);
 }
 
-/* The points of one timer alone. */
+/* What timer_points works in, with room for as many samples as it says. */
+struct desk {
+    struct timer_scratch scratch;
+    struct arena arena;
+};
+
+static void
+desk_open(struct desk *desk, size_t capacity)
+{
+    double *samples = malloc(capacity * sizeof(*samples));
+
+    ck_assert_ptr_nonnull(samples);
+    ck_assert_int_eq(arena_init(&desk->arena, &(struct arena_opts){.size = TIMER_SCRATCH}), 0);
+    desk->scratch =
+        (struct timer_scratch){.samples = samples, .capacity = capacity, .arena = &desk->arena};
+}
+
+static void
+desk_close(struct desk *desk)
+{
+    ck_assert_uint_eq(desk->arena.used, 0);
+    free(desk->scratch.samples);
+    arena_release(&desk->arena);
+}
+
+/* Where nothing but samples can stand for them. */
+static bool
+keeps_samples(const struct timer *timer)
+{
+    return timer->capacity > 0;
+}
+
+/* The points of one timer alone, which stays as it was. */
 static void
 points_of(struct timer *timer, const struct arena *arena, const struct dialect *dialect,
           struct record *record)
 {
     struct timer_part part = {.timer = timer, .arena = arena};
-    struct arena scratch;
+    struct timer before = *timer;
+    struct desk desk;
 
-    ck_assert_int_eq(arena_init(&scratch, TIMER_SCRATCH), 0);
-    timer_points(&part, 1, &scratch, dialect, record);
-    ck_assert_uint_eq(scratch.used, 0);
-    arena_release(&scratch);
+    desk_open(&desk, timer->n);
+    timer_points(&part, 1, &desk.scratch, dialect, record);
+    ck_assert_mem_eq(timer, &before, sizeof(before));
+    desk_close(&desk);
 }
 
 /* As a flush and the close behind it do it. */
@@ -139,7 +172,7 @@ START_TEST(test_percentiles)
     struct arena arena;
     size_t used;
 
-    ck_assert_int_eq(arena_init(&arena, 1 << 20), 0);
+    ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = 1 << 20}), 0);
     used = arena.used;
     for (int n = 1; n <= N_MAX; n++) {
         struct timer timer = {0};
@@ -176,7 +209,7 @@ START_TEST(test_known_answers)
         uint64_t state = SEED;
         struct arena arena;
 
-        ck_assert_int_eq(arena_init(&arena, 1 << 20), 0);
+        ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = 1 << 20}), 0);
         add_shuffled(&timer, &arena, rows[i].n, &state);
         points_of(&timer, &arena, &dialect, &record);
         ck_assert_msg(!(fabs(record.points[4].value - rows[i].value) > 0), "%g of %d is %g, not %g",
@@ -194,7 +227,7 @@ check_four(const double *values, size_t n, const double expected[4])
     struct timer timer = {0};
     struct arena arena;
 
-    ck_assert_int_eq(arena_init(&arena, 1 << 16), 0);
+    ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = 1 << 16}), 0);
     for (size_t i = 0; i < n; i++)
         ck_assert_int_eq(add(&timer, &arena, values[i]), TIMER_ADDED);
     points_of(&timer, &arena, &dialect, &record);
@@ -222,7 +255,7 @@ START_TEST(test_sum_is_compensated)
     struct arena arena;
     int n_refused = 0;
 
-    ck_assert_int_eq(arena_init(&arena, 64 << 20), 0);
+    ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = 64 << 20}), 0);
     for (int i = 0; i < 1000000; i++)
         n_refused += add(&timer, &arena, 0.1) != TIMER_ADDED;
     ck_assert_int_eq(n_refused, 0);
@@ -240,7 +273,7 @@ START_TEST(test_overflow_is_refused)
     struct timer timer = {0};
     struct arena arena;
 
-    ck_assert_int_eq(arena_init(&arena, 1 << 16), 0);
+    ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = 1 << 16}), 0);
     ck_assert_int_eq(add(&timer, &arena, -1), TIMER_ADDED);
     ck_assert_int_eq(add(&timer, &arena, DBL_MAX), TIMER_ADDED);
     for (int i = 0; i < 100; i++)
@@ -263,7 +296,7 @@ START_TEST(test_full_arena_keeps_what_is_there)
     struct arena arena;
     int n = 0;
 
-    ck_assert_int_eq(arena_init(&arena, 4096), 0);
+    ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = 4096}), 0);
     while (n < N_MAX && add(&timer, &arena, n + 1) == TIMER_ADDED) {
         sorted[n] = n + 1;
         n++;
@@ -338,7 +371,7 @@ START_TEST(test_beyond_the_limit)
     struct arena arena;
 
     limit = 10;
-    ck_assert_int_eq(arena_init(&arena, 1 << 20), 0);
+    ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = 1 << 20}), 0);
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
         struct timer timer = {0};
         struct sum sum = {0};
@@ -348,8 +381,8 @@ START_TEST(test_beyond_the_limit)
             ck_assert_int_eq(sum_add(&sum, values[k]), 0);
             ck_assert_int_eq(add(&timer, &arena, values[k]), TIMER_ADDED);
         }
-        ck_assert_int_eq(timer.sketch != 0, counts[i] > 10);
-        ck_assert_int_eq(timer.samples != 0, counts[i] <= 10);
+        ck_assert_uint_ne(timer.store, 0);
+        ck_assert_int_eq(keeps_samples(&timer), counts[i] <= 10);
         qsort(values, (size_t)counts[i], sizeof(values[0]), compare);
         for (int again = 0; again < 2; again++) {
             struct record record = {.source = METRIC_TIMER};
@@ -380,7 +413,7 @@ START_TEST(test_no_room_to_change_over)
         enum timer_verdict verdict;
         size_t used;
 
-        ck_assert_int_eq(arena_init(&arena, 1 << 17), 0);
+        ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = 1 << 17}), 0);
         for (int i = 0; i < 100; i++) {
             sorted[i] = i + 1;
             ck_assert_int_eq(add(&timer, &arena, i + 1), TIMER_ADDED);
@@ -397,7 +430,7 @@ START_TEST(test_no_room_to_change_over)
             n_refused++;
         } else {
             ck_assert_int_eq(verdict, TIMER_ADDED);
-            ck_assert_uint_ne(timer.sketch, 0);
+            ck_assert(!keeps_samples(&timer));
         }
         reset(&timer, &arena);
         ck_assert_uint_eq(arena.used, 0);
@@ -426,7 +459,7 @@ deal(struct hand *hand, size_t n_parts, uint64_t *state)
     memset(hand, 0, sizeof(*hand));
     hand->n = 1 + (int)(draw(state) % (draw(state) % 2 == 0 ? 20 : MOST_SAMPLES));
     for (size_t i = 0; i < n_parts; i++) {
-        ck_assert_int_eq(arena_init(&hand->arenas[i], 1 << 19), 0);
+        ck_assert_int_eq(arena_init(&hand->arenas[i], &(struct arena_opts){.size = 1 << 19}), 0);
         hand->parts[i] = (struct timer_part){.timer = &hand->timers[i], .arena = &hand->arenas[i]};
     }
     for (int i = 0; i < hand->n; i++) {
@@ -454,15 +487,15 @@ START_TEST(test_exact_parts)
     struct dialect dialect = dialect_with(percentiles, N_PERCENTILES);
     static struct hand hand;
     uint64_t state = SEED + (uint64_t)_i;
-    struct arena scratch;
+    struct desk desk;
 
-    ck_assert_int_eq(arena_init(&scratch, TIMER_SCRATCH), 0);
+    desk_open(&desk, MOST_SAMPLES);
     for (int round = 0; round < 60; round++) {
         struct record record = {.source = METRIC_TIMER};
 
         deal(&hand, (size_t)_i, &state);
-        timer_points(hand.parts, (size_t)_i, &scratch, &dialect, &record);
-        ck_assert_uint_eq(scratch.used, 0);
+        timer_points(hand.parts, (size_t)_i, &desk.scratch, &dialect, &record);
+        ck_assert_uint_eq(desk.arena.used, 0);
         check_sketched(&record, hand.all, hand.n, sum_value(&hand.sum));
         for (size_t i = 0; i < N_PERCENTILES; i++) {
             double value = expected_percentile(percentiles[i], hand.all, hand.n);
@@ -473,7 +506,7 @@ START_TEST(test_exact_parts)
         }
         take_up(&hand, (size_t)_i);
     }
-    arena_release(&scratch);
+    desk_close(&desk);
 }
 END_TEST
 
@@ -483,28 +516,54 @@ START_TEST(test_mixed_parts)
     struct dialect dialect = dialect_with(percentiles, N_PERCENTILES);
     static struct hand hand;
     uint64_t state = SEED + (uint64_t)_i;
-    struct arena scratch;
+    struct desk desk;
     int n_mixed = 0;
 
     limit = 150;
-    ck_assert_int_eq(arena_init(&scratch, TIMER_SCRATCH), 0);
+    desk_open(&desk, MOST_SAMPLES);
     for (int round = 0; round < 60; round++) {
         struct record record = {.source = METRIC_TIMER};
         bool has_sketch = false, has_samples = false;
 
         deal(&hand, (size_t)_i, &state);
         for (int i = 0; i < _i; i++) {
-            has_sketch |= hand.timers[i].sketch != 0;
-            has_samples |= hand.timers[i].samples != 0;
+            has_sketch |= hand.timers[i].n > 0 && !keeps_samples(&hand.timers[i]);
+            has_samples |= keeps_samples(&hand.timers[i]);
         }
         n_mixed += has_sketch && has_samples;
-        timer_points(hand.parts, (size_t)_i, &scratch, &dialect, &record);
-        ck_assert_uint_eq(scratch.used, 0);
+        timer_points(hand.parts, (size_t)_i, &desk.scratch, &dialect, &record);
+        ck_assert_uint_eq(desk.arena.used, 0);
         check_sketched(&record, hand.all, hand.n, sum_value(&hand.sum));
         take_up(&hand, (size_t)_i);
     }
     ck_assert(_i == 1 || n_mixed > 0);
-    arena_release(&scratch);
+    desk_close(&desk);
+}
+END_TEST
+
+/* Exact parts of which all samples together find no room are as a sketch of them would be. */
+START_TEST(test_more_samples_than_there_is_room_for)
+{
+    struct dialect dialect = dialect_with(percentiles, N_PERCENTILES);
+    static struct hand hand;
+    uint64_t state = SEED;
+    int n_estimated = 0;
+
+    for (int round = 0; round < 60; round++) {
+        struct record exact = {.source = METRIC_TIMER}, record = exact;
+        struct desk desk;
+
+        deal(&hand, 2, &state);
+        desk_open(&desk, (size_t)hand.n);
+        timer_points(hand.parts, 2, &desk.scratch, &dialect, &exact);
+        desk.scratch.capacity--;
+        timer_points(hand.parts, 2, &desk.scratch, &dialect, &record);
+        desk_close(&desk);
+        check_sketched(&record, hand.all, hand.n, sum_value(&hand.sum));
+        n_estimated += memcmp(&exact, &record, sizeof(record)) != 0;
+        take_up(&hand, 2);
+    }
+    ck_assert_int_gt(n_estimated, 30);
 }
 END_TEST
 
@@ -515,11 +574,12 @@ START_TEST(test_scratch_is_large_enough)
     static struct timer_part parts[TIMER_PARTS_MAX];
     static struct timer timers[TIMER_PARTS_MAX];
     struct record record = {.source = METRIC_TIMER};
-    struct arena arena, scratch;
+    struct arena arena;
+    struct desk desk;
 
     limit = 4;
-    ck_assert_int_eq(arena_init(&arena, 64 << 20), 0);
-    ck_assert_int_eq(arena_init(&scratch, TIMER_SCRATCH), 0);
+    ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = 64 << 20}), 0);
+    desk_open(&desk, MOST_SAMPLES);
     for (size_t i = 0; i < TIMER_PARTS_MAX; i++) {
         parts[i] = (struct timer_part){.timer = &timers[i], .arena = &arena};
         for (int exponent = -31; exponent <= 51; exponent++) {
@@ -529,13 +589,13 @@ START_TEST(test_scratch_is_large_enough)
             ck_assert_int_eq(add(&timers[i], &arena, -ldexp(1, turned)), TIMER_ADDED);
         }
     }
-    timer_points(parts, TIMER_PARTS_MAX, &scratch, &dialect, &record);
+    timer_points(parts, TIMER_PARTS_MAX, &desk.scratch, &dialect, &record);
     ck_assert_double_eq(record.points[1].value, 64 * 166);
     ck_assert_double_eq(record.points[2].value, 0);
     ck_assert(is_near(record.points[4].value, -ldexp(1, 50)) ||
               record.points[4].value >= record.points[0].value);
-    ck_assert_uint_eq(scratch.used, 0);
-    arena_release(&scratch);
+    ck_assert_uint_eq(desk.arena.used, 0);
+    desk_close(&desk);
     arena_release(&arena);
 }
 END_TEST
@@ -547,18 +607,19 @@ START_TEST(test_parts_that_overflow_together)
     struct record record = {.source = METRIC_TIMER};
     struct timer timers[2] = {0};
     struct timer_part parts[2];
-    struct arena arena, scratch;
+    struct arena arena;
+    struct desk desk;
 
-    ck_assert_int_eq(arena_init(&arena, 1 << 16), 0);
-    ck_assert_int_eq(arena_init(&scratch, TIMER_SCRATCH), 0);
+    ck_assert_int_eq(arena_init(&arena, &(struct arena_opts){.size = 1 << 16}), 0);
+    desk_open(&desk, MOST_SAMPLES);
     for (size_t i = 0; i < 2; i++) {
         parts[i] = (struct timer_part){.timer = &timers[i], .arena = &arena};
         ck_assert_int_eq(add(&timers[i], &arena, DBL_MAX), TIMER_ADDED);
     }
-    timer_points(parts, 2, &scratch, &dialect, &record);
+    timer_points(parts, 2, &desk.scratch, &dialect, &record);
     ck_assert_double_eq(record.points[1].value, 2);
     ck_assert(isfinite(record.points[2].value));
-    arena_release(&scratch);
+    desk_close(&desk);
     arena_release(&arena);
 }
 END_TEST
@@ -582,6 +643,7 @@ main(void)
     tcase_add_test(tcase, test_no_room_to_change_over);
     tcase_add_loop_test(tcase, test_exact_parts, 1, MOST_PARTS + 1);
     tcase_add_loop_test(tcase, test_mixed_parts, 1, MOST_PARTS + 1);
+    tcase_add_test(tcase, test_more_samples_than_there_is_room_for);
     tcase_add_test(tcase, test_scratch_is_large_enough);
     tcase_add_test(tcase, test_parts_that_overflow_together);
     suite_add_tcase(suite, tcase);

@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,13 +34,19 @@ line_close(struct line *line)
 }
 
 static size_t
-seal(uint8_t packet[FRAME_MAX], uint64_t sequence, const char *payload)
+seal_of(uint8_t packet[FRAME_MAX], uint64_t flush_id, uint64_t sequence, const char *payload)
 {
     struct frame_header header = {
-        .len = (uint16_t)strlen(payload), .sequence = sequence, .flush_id = 9};
+        .len = (uint16_t)strlen(payload), .sequence = sequence, .flush_id = flush_id};
 
     memcpy(packet + sizeof(header), payload, header.len);
     return frame_seal(packet, &header);
+}
+
+static size_t
+seal(uint8_t packet[FRAME_MAX], uint64_t sequence, const char *payload)
+{
+    return seal_of(packet, 9, sequence, payload);
 }
 
 static void
@@ -91,7 +98,7 @@ START_TEST(test_frames_in_order)
     expect_frame(&line, 2, "third");
     expect_nothing(&line, INLET_EMPTY);
     ck_assert_uint_eq(line.inlet.n_bad, 0);
-    ck_assert_uint_eq(line.inlet.n_missed, 0);
+    ck_assert_uint_eq(line.inlet.n_stale, 0);
     line_close(&line);
 }
 END_TEST
@@ -129,7 +136,7 @@ START_TEST(test_every_byte_changed)
         expect_frame(&line, 0, "payload");
     }
     ck_assert_uint_eq(line.inlet.n_bad, len);
-    ck_assert_uint_eq(line.inlet.n_missed, 0);
+    ck_assert_uint_eq(line.inlet.n_stale, 0);
     line_close(&line);
 }
 END_TEST
@@ -171,33 +178,51 @@ START_TEST(test_too_long)
 }
 END_TEST
 
-/* The sequence numbers that come, and how many frames are missed after each. */
+/* What comes, by flush and sequence, and whether it follows. */
 static const struct {
-    uint64_t sequence, n_missed;
+    uint64_t flush_id, sequence;
+    bool follows;
 } rows[] = {
-    {4, 0},                              /* nobody knows what was before the first */
-    {5, 0},  {7, 1},   {8, 1},  {0, 1},  /* a new writer */
-    {1, 1},  {11, 10}, {0, 10}, {0, 10}, /* and another one */
-    {2, 11}, {1, 11},                    /* one that was seen already */
-    {2, 11},
+    {5, 4, false}, /* a flush that began before this process */
+    {5, 0, true},          {5, 1, true},
+    {5, 1, false},         {5, 2, true},
+    {5, 4, false},                        /* one is missing */
+    {5, 3, true},                         /* what does not follow changes nothing */
+    {6, 1, false},         {6, 4, false}, /* another flush without its beginning */
+    {5, 4, true},          {6, 0, true},
+    {5, 5, false},         {6, 1, true},
+    {6, 0, true}, /* anew */
+    {6, 2, false},         {6, 0, true},
+    {6, 1, true},          {6, 2, true},
+    {7, 0, true},          {6, 0, true}, /* an older one is for others to judge */
+    {UINT64_MAX, 0, true}, {UINT64_MAX, UINT64_MAX, false},
+    {UINT64_MAX, 1, true},
 };
 
-START_TEST(test_missing_frames)
+START_TEST(test_what_follows)
 {
     struct line line;
+    uint64_t n_stale = 0;
 
     line_open(&line);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        put_frame(&line, rows[i].sequence, "x");
-        expect_frame(&line, rows[i].sequence, "x");
-        ck_assert_msg(line.inlet.n_missed == rows[i].n_missed, "row %zu: %lu", i,
-                      (unsigned long)line.inlet.n_missed);
+        uint8_t packet[FRAME_MAX];
+        struct frame frame;
+        enum inlet_result result;
+
+        put(&line, packet, seal_of(packet, rows[i].flush_id, rows[i].sequence, "x"));
+        result = inlet_read(&line.inlet, &frame);
+        n_stale += !rows[i].follows;
+        ck_assert_msg(result == (rows[i].follows ? INLET_FRAME : INLET_STALE), "row %zu: %d", i,
+                      result);
+        ck_assert_uint_eq(line.inlet.n_stale, n_stale);
     }
     line_close(&line);
 }
 END_TEST
 
-START_TEST(test_bad_frame_is_missed_as_well)
+/* What comes behind a frame that is not one does not follow: its flush is to come anew. */
+START_TEST(test_behind_a_bad_frame)
 {
     uint8_t packet[FRAME_MAX];
     size_t len = seal(packet, 1, "x");
@@ -208,11 +233,13 @@ START_TEST(test_bad_frame_is_missed_as_well)
     packet[len - 1] ^= 1;
     put(&line, packet, len);
     put_frame(&line, 2, "x");
+    put_frame(&line, 0, "x");
     expect_frame(&line, 0, "x");
     expect_nothing(&line, INLET_BAD);
-    expect_frame(&line, 2, "x");
+    expect_nothing(&line, INLET_STALE);
+    expect_frame(&line, 0, "x");
     ck_assert_uint_eq(line.inlet.n_bad, 1);
-    ck_assert_uint_eq(line.inlet.n_missed, 1);
+    ck_assert_uint_eq(line.inlet.n_stale, 1);
     line_close(&line);
 }
 END_TEST
@@ -230,8 +257,8 @@ main(void)
     tcase_add_test(tcase, test_every_byte_changed);
     tcase_add_test(tcase, test_every_truncation);
     tcase_add_test(tcase, test_too_long);
-    tcase_add_test(tcase, test_missing_frames);
-    tcase_add_test(tcase, test_bad_frame_is_missed_as_well);
+    tcase_add_test(tcase, test_what_follows);
+    tcase_add_test(tcase, test_behind_a_bad_frame);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

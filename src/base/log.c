@@ -130,7 +130,8 @@ put(int level, int error, const struct log_event *event, const char *format, va_
         errno = error;
         if (error != 0)
             snprintf(text + len, sizeof(text) - len, ": %m");
-        else if (event != NULL && event->limit != NULL && event->limit->n_unsaid > 0)
+        else if (event != NULL && event->limit != NULL && event->limit->n_unsaid > 0 &&
+                 level == event->level)
             snprintf(text + len, sizeof(text) - len, " (and %" PRIu64 " times before)",
                      event->limit->n_unsaid);
         if (put_line(level, event, text) != 0)
@@ -198,14 +199,13 @@ take_turn(struct log_limit *limit)
 void
 log_event(const struct log_event *event, const char *format, ...)
 {
+    bool is_due = event->limit == NULL || take_turn(event->limit);
     va_list args;
 
-    if (event->level > state.level || (event->limit != NULL && !take_turn(event->limit)))
-        return;
     va_start(args, format);
-    put(event->level, 0, event, format, args);
+    put(is_due ? event->level : LOG_DEBUG, 0, event, format, args);
     va_end(args);
-    if (event->limit != NULL)
+    if (is_due && event->limit != NULL)
         event->limit->n_unsaid = 0;
 }
 

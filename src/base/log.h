@@ -7,7 +7,6 @@
 #define BASE_LOG_H
 
 #include <stdarg.h>
-#include <stdnoreturn.h>
 
 enum log_destination {
     LOG_TO_STDERR,  /* "<time> [LEVEL] process: text"; "<N>process: text" where it is the journal's
@@ -35,7 +34,7 @@ void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* LOG_ERR, then exit(status). Status 78 (EX_CONFIG of <sysexits.h>) means "do not restart, an
  * operator must act"; any other "restart". fatal adds strerror(errno), fatalx does not. */
-noreturn void fatal(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
-noreturn void fatalx(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+_Noreturn void fatal(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+_Noreturn void fatalx(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

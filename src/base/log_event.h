@@ -10,14 +10,16 @@
 /* Of one kind of event. Zero-initialised: nothing said yet. Not for several threads. */
 struct log_limit {
     uint64_t again_ms; /* nothing is said before */
-    uint64_t n_unsaid; /* since it was last said */
+    uint64_t n_unsaid; /* since it was last said, but at LOG_DEBUG */
 };
 
 struct log_event {
     int level; /* LOG_WARNING … LOG_DEBUG */
     /* The journal's PYSTATSD_REASON, PYSTATSD_NAME and PYSTATSD_PEER; NULL: not known. */
     const char *reason, *name, *peer;
-    struct log_limit *limit; /* once a minute, with how often it was not said; NULL: always */
+    /* Once a minute, with how often it came meanwhile, each of which is told at LOG_DEBUG; NULL:
+     * always. */
+    struct log_limit *limit;
 };
 
 /* Logs it, fields borrowed. Keeps errno. */

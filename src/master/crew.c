@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <sysexits.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -132,7 +133,11 @@ start_child(struct crew *crew, enum role role)
     }
     snprintf(crew->failure, sizeof(crew->failure), "cannot start the %s: %s", roles[role].name,
              strerror(-pid));
-    log_warnx("%s", crew->failure);
+    log_event(&(struct log_event){.level = LOG_WARNING,
+                                  .reason = strerror(-pid),
+                                  .name = roles[role].name,
+                                  .limit = &crew->said_unstarted[role]},
+              "%s", crew->failure);
     tell(crew, role, (struct child_event){.kind = CHILD_EXITED, .status = 0});
 }
 
@@ -148,19 +153,21 @@ ask_to_stop(struct crew *crew, enum role role)
 
 /* What an operator is told of an end that was not asked for, and of what follows. */
 static void
-log_end(const struct crew *crew, enum role role, pid_t pid, const struct child_event *event,
+log_end(struct crew *crew, enum role role, pid_t pid, const struct child_event *event,
         enum child_action action)
 {
     const struct child *child = &crew->children[role];
     const char *name = roles[role].name;
     char text[CHILD_TEXT_MAX];
+    struct log_event again = {
+        .level = LOG_WARNING, .reason = text, .name = name, .limit = &crew->said_ended[role]};
 
     child_format_status(event->status, text);
     if (child->state == CHILD_WAITING && event->status == 0)
-        log_warnx("%s (pid %d) ended unasked; restarting in %d ms", name, (int)pid,
+        log_event(&again, "%s (pid %d) ended unasked; restarting in %d ms", name, (int)pid,
                   (int)(child->deadline_ms - event->now_ms));
     else if (child->state == CHILD_WAITING)
-        log_warnx("%s (pid %d) died: %s; restarting in %d ms", name, (int)pid, text,
+        log_event(&again, "%s (pid %d) died: %s; restarting in %d ms", name, (int)pid, text,
                   (int)(child->deadline_ms - event->now_ms));
     else if (action == CHILD_FORK)
         log_warnx("%s (pid %d) died: %s; starting another for what it left", name, (int)pid, text);
@@ -187,14 +194,27 @@ give_up(struct crew *crew, enum role role, pid_t pid, const struct child_event *
 }
 
 static void
-log_kill(const struct crew *crew, enum role role, pid_t pid, const struct child_event *event)
+log_kill(struct crew *crew, enum role role, pid_t pid, const struct child_event *event)
 {
+    struct log_event again = {
+        .level = LOG_WARNING, .name = roles[role].name, .limit = &crew->said_killed[role]};
+
     if (crew->children[role].state == CHILD_STOPPING && event->kind == CHILD_DEADLINE)
         log_warnx("%s (pid %d) did not end within %u s: killing it", roles[role].name, (int)pid,
                   (unsigned)(roles[role].grace_ms / 1000));
     else
-        log_warnx("%s (pid %d) has stalled and does not abort: killing it", roles[role].name,
+        log_event(&again, "%s (pid %d) has stalled and does not abort: killing it", again.name,
                   (int)pid);
+}
+
+static void
+log_stall(struct crew *crew, enum role role, pid_t pid)
+{
+    struct log_event again = {
+        .level = LOG_WARNING, .name = roles[role].name, .limit = &crew->said_stalled[role]};
+
+    log_event(&again, "%s (pid %d) has made no progress for %d s: aborting it", again.name,
+              (int)pid, PULSE_MS * PULSE_PATIENCE / 1000);
 }
 
 /* Passes an event on to a child's state and does what follows from it. */
@@ -216,8 +236,7 @@ tell(struct crew *crew, enum role role, struct child_event event)
     case CHILD_FORK: start_child(crew, role); break;
     case CHILD_ASK: ask_to_stop(crew, role); break;
     case CHILD_ABORT:
-        log_warnx("%s (pid %d) has made no progress for %d s: aborting it", roles[role].name,
-                  (int)pid, PULSE_MS * PULSE_PATIENCE / 1000);
+        log_stall(crew, role, pid);
         kill(pid, SIGABRT);
         break;
     case CHILD_KILL:

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/log_event.h"
 #include "master/child.h"
 #include "master/config.h"
 #include "master/holdings.h"
@@ -29,6 +30,8 @@ struct crew {
     int ready_fds[ROLE_COUNT];        /* readable when the first of each serves or ends, else -1 */
     int exit_status; /* the daemon's, once one ended that is not to be replaced, else 0 */
     char failure[CREW_TEXT_MAX]; /* which one, and how */
+    struct log_limit said_unstarted[ROLE_COUNT], said_ended[ROLE_COUNT], said_stalled[ROLE_COUNT],
+        said_killed[ROLE_COUNT];
 };
 
 /* None is there, both are due. Borrows holdings and config, in which each start looks anew. */

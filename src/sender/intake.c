@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -19,7 +20,6 @@
 /* A worker whose frames are never right is not asked for them without end. */
 #define ASK_MS 1000
 /* How often the same trouble is told. */
-#define REMIND_MS 60000
 
 static struct journal *
 journal_of(struct intake *intake)
@@ -92,28 +92,28 @@ add_own(struct intake *intake, const struct ledger *ledger, struct batch *batch)
 static void
 save_gauges(struct intake *intake, const struct batch *batch)
 {
-    uint64_t now_ms = clock_mono_ms();
     int error;
 
     if (intake->opts->gauges_fd < 0)
         return;
     error = gauges_save(intake->opts->gauges_fd, intake->opts->gauges_name, batch->records.data,
                         batch->records.len);
-    if (error == 0 || (intake->gauges_ms != 0 && now_ms - intake->gauges_ms < REMIND_MS))
-        return;
-    intake->gauges_ms = now_ms;
-    log_warnx("cannot write GAUGES_FILE: %s", strerror(-error));
+    if (error != 0)
+        log_event(&(struct log_event){.level = LOG_WARNING, .limit = &intake->said_gauges},
+                  "cannot write GAUGES_FILE: %s", strerror(-error));
 }
 
 static void
-log_left_out(const struct batch *batch)
+log_left_out(struct intake *intake, const struct batch *batch)
 {
     if (batch->n_dropped > 0)
-        log_warnx("%" PRIu64 " of %" PRIu64 " lines of a flush are left out: they have no room in "
+        log_event(&(struct log_event){.level = LOG_WARNING, .limit = &intake->said_no_room},
+                  "%" PRIu64 " of %" PRIu64 " lines of a flush are left out: they have no room in "
                   "QUEUE_MEMORY",
                   batch->n_dropped, batch->n_dropped + batch->n_lines);
     if (batch->n_unkept > 0)
-        log_warnx("%" PRIu64 " lines of a flush are left out: there is no memory for them",
+        log_event(&(struct log_event){.level = LOG_WARNING, .limit = &intake->said_no_memory},
+                  "%" PRIu64 " lines of a flush are left out: there is no memory for them",
                   batch->n_unkept);
 }
 
@@ -124,7 +124,7 @@ commit(struct intake *intake)
     struct batch *batch = intake->incoming;
     struct ledger told = journal_of(intake)->now;
 
-    log_left_out(batch);
+    log_left_out(intake, batch);
     told.dropped[LEDGER_QUEUE] += batch->n_dropped;
     told.dropped[LEDGER_MEMORY] += batch->n_unkept;
     if (intake->opts->self_stats)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/log_event.h"
 #include "pipe/inlet.h"
 #include "sender/batch.h"
 #include "sender/delivery.h"
@@ -23,7 +24,7 @@ struct intake {
     bool said_bad;          /* once in a process's life */
     bool lacks;             /* something of a flush was lost: it is to be sent anew */
     uint64_t asked_ms;      /* monotonic: for that, last */
-    uint64_t gauges_ms;     /* monotonic: that they could not be saved was told last; 0: never */
+    struct log_limit said_gauges, said_no_room, said_no_memory;
 };
 
 /* Tells the worker how far the sender before this one has come, and that a new one is there.

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/log_event.h"
 #include "sender/queue.h"
 #include "sender/spool.h"
 
@@ -16,7 +17,7 @@ struct stow {
     struct spool spool;
     bool is_open;
     uint64_t n_bad_seen; /* lines of bad files that are in the ledger */
-    uint64_t warned_ms;  /* monotonic; 0: never */
+    struct log_limit said_unwritable, said_bad;
 };
 
 /* Takes up what is in the directory; -1: there is none. Where it cannot be used that is logged, and

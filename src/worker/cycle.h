@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/board.h"
+#include "base/log_event.h"
 #include "metric/filter.h"
 #include "worker/push.h"
 #include "worker/schedule.h"
@@ -25,6 +26,7 @@ struct cycle {
     int done_fd;  /* eventfd: a shard has done what it was asked for */
     bool halting; /* the shards have been asked to halt, and the interval stays open */
     struct push push;
+    struct log_limit said_refused, said_set_back;
 };
 
 /* Goes on where the process before this one has stopped, and starts the shards. Borrows all.

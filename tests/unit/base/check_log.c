@@ -317,6 +317,23 @@ START_TEST(test_what_repeats)
 }
 END_TEST
 
+/* Who wants to know everything is told everything. */
+START_TEST(test_what_repeats_for_debugging)
+{
+    struct log_limit limit = {0};
+
+    log_init(LOG_TO_STDERR, LOG_DEBUG);
+    for (int i = 1; i <= 3; i++)
+        say(&limit, i);
+    assert_line("[WARNING] worker: number 1\n");
+    assert_line("[DEBUG] worker: number 2\n");
+    assert_line("[DEBUG] worker: number 3\n");
+    limit.again_ms = 0;
+    say(&limit, 4);
+    assert_line("[WARNING] worker: number 4 (and 2 times before)\n");
+}
+END_TEST
+
 START_TEST(test_events_have_levels)
 {
     struct log_event event = {.level = LOG_DEBUG, .peer = "127.0.0.1:1", .limit = NULL};
@@ -355,6 +372,7 @@ main(void)
     tcase_add_test(tcase, test_fatal_exits);
     tcase_add_test(tcase, test_no_room);
     tcase_add_test(tcase, test_what_repeats);
+    tcase_add_test(tcase, test_what_repeats_for_debugging);
     tcase_add_test(tcase, test_events_have_levels);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);

@@ -47,9 +47,9 @@ logsink_name(enum log_destination destination)
 }
 
 /* A pipe that nobody reads and a terminal that was stopped take nothing. Others may hold them as
- * well, so ours must become another one before it is told not to wait. Where that is not allowed,
- * it is at least asked before each line. */
-static void
+ * well, so ours must become another one before it is told not to wait. False where that is not
+ * allowed. */
+static bool
 own_stderr(void)
 {
     struct stat status;
@@ -57,12 +57,13 @@ own_stderr(void)
 
     if (fstat(STDERR_FILENO, &status) != 0 ||
         !(S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode)))
-        return;
+        return true;
     fd = open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
-        return;
+        return false;
     dup2(fd, STDERR_FILENO);
     close(fd);
+    return true;
 }
 
 /* JOURNAL_STREAM names the stream that the service manager has made; stderr may be another. */
@@ -87,7 +88,7 @@ logsink_open(struct logsink *sink, enum log_destination destination)
         close(sink->fd);
     sink->destination = destination;
     sink->fd = -1;
-    own_stderr();
+    sink->may_wait = !own_stderr();
     sink->in_journal = is_in_journal();
     if (destination == LOG_TO_STDERR)
         return 0;
@@ -108,13 +109,13 @@ send_datagram(const struct logsink *sink, const struct buf *line)
 }
 
 static int
-write_stderr(const struct buf *line)
+write_stderr(const struct logsink *sink, const struct buf *line)
 {
     struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
     ssize_t n = send(STDERR_FILENO, line->data, line->len, MSG_DONTWAIT | MSG_NOSIGNAL);
 
     if (n < 0 && errno == ENOTSOCK) {
-        if (poll(&room, 1, 0) != 1)
+        if (sink->may_wait && poll(&room, 1, 0) != 1)
             return -EAGAIN;
         n = write(STDERR_FILENO, line->data, line->len);
     }
@@ -149,7 +150,7 @@ put_stderr(const struct logsink *sink, const struct logsink_message *message, st
     (void)buf_append_str(line, head);
     (void)buf_append(line, message->text, message->text_len);
     (void)buf_append_str(line, "\n");
-    return write_stderr(line);
+    return write_stderr(sink, line);
 }
 
 /* As RFC 3164 has it. */

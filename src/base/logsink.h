@@ -13,6 +13,7 @@
 struct logsink {
     enum log_destination destination;
     int fd;          /* of syslog and the journal; -1: none */
+    bool may_wait;   /* stderr does, so it is asked for room before each line */
     bool in_journal; /* stderr is a stream of the journal's */
 };
 

@@ -4,7 +4,6 @@
 #include "sender/intake.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
@@ -19,7 +18,6 @@
 #define FRAMES_PER_TURN 1024
 /* A worker whose frames are never right is not asked for them without end. */
 #define ASK_MS 1000
-/* How often the same trouble is told. */
 
 static struct journal *
 journal_of(struct intake *intake)
@@ -117,6 +115,16 @@ log_left_out(struct intake *intake, const struct batch *batch)
                   batch->n_unkept);
 }
 
+static void
+show(struct intake *intake, const struct batch *batch)
+{
+    int error = trace_batch(STDOUT_FILENO, batch, &intake->opts->dialect);
+
+    if (error < 0)
+        log_event(&(struct log_event){.level = LOG_WARNING, .limit = &intake->said_unshown},
+                  "cannot print a flush, or not all of it: %s", strerror(-error));
+}
+
 /* From here on it is no more the worker's. What had no room in it, it tells itself. */
 static void
 commit(struct intake *intake)
@@ -131,7 +139,7 @@ commit(struct intake *intake)
         add_own(intake, &told, batch);
     batch_seal(batch);
     if (intake->opts->print_flushes)
-        trace_batch(stdout, batch, &intake->opts->dialect);
+        show(intake, batch);
     delivery_take(intake->delivery, batch, &told);
     acknowledge(intake, batch->id);
     save_gauges(intake, batch);

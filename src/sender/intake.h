@@ -24,7 +24,7 @@ struct intake {
     bool said_bad;          /* once in a process's life */
     bool lacks;             /* something of a flush was lost: it is to be sent anew */
     uint64_t asked_ms;      /* monotonic: for that, last */
-    struct log_limit said_gauges, said_no_room, said_no_memory;
+    struct log_limit said_gauges, said_no_room, said_no_memory, said_unshown;
 };
 
 /* Tells the worker how far the sender before this one has come, and that a new one is there.

@@ -159,6 +159,24 @@ def test_nobody_reads_stderr(make, as_nobody, daemons, sink):
             os.close(it)
 
 
+@pytest.mark.parametrize("make", BLOCKED, ids=lambda it: it.__name__)
+def test_nobody_reads_the_flushes(make, daemons, sink):
+    """What --debug prints is cut short, and nothing else is."""
+    fd, others = make()
+    try:
+        daemon = daemons(sink, {"AGGREGATE_COUNTERS": "no"}, args=["--debug"], stdout=fd)
+        for i in range(8):
+            daemon.send(f"count:1|c\nstep{i}:1|c")
+            sink.wait_total(f"stats.step{i}", 1)
+        assert sink.total("stats.count") == 8
+        assert sink.last("statsd.restarts.sender") == sink.last("statsd.restarts.worker") == 0
+        assert len(daemon.warnings("cannot print a flush")) == 1
+        assert daemon.stop() == 0
+    finally:
+        for it in [fd, *others]:
+            os.close(it)
+
+
 def test_what_is_lost_is_told(daemons, sink):
     """Once somebody reads again, in whole lines."""
     fd, (reader,) = blocked_pipe()

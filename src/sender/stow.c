@@ -12,7 +12,6 @@
 #include "base/fault.h"
 #include "base/log.h"
 
-
 static uint64_t
 lesser(uint64_t a, uint64_t b)
 {

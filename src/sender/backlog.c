@@ -13,14 +13,14 @@ static void
 drop_touched(struct backlog *backlog)
 {
     struct queue *queue = &backlog->queue;
-    uint64_t id = queue->store.journal.touched;
+    uint64_t id = queue->vault.journal.touched;
     const struct spool_file *file = stow_find(&backlog->stow, id);
 
     if (id == 0)
         return;
-    for (uint32_t i = 0; i < queue->store.n_live; i++) {
-        if (store_at(&queue->store, queue->store.live[i])->id == id) {
-            queue_drop(queue, queue->store.live[i], LEDGER_UNCERTAIN);
+    for (uint32_t i = 0; i < queue->vault.n_live; i++) {
+        if (vault_at(&queue->vault, queue->vault.live[i])->id == id) {
+            queue_drop(queue, queue->vault.live[i], LEDGER_UNCERTAIN);
             return;
         }
     }
@@ -44,11 +44,11 @@ close_ledger(struct queue *queue)
         ledger->dropped[LEDGER_CORRUPT] += ledger->emitted - sum;
     else
         ledger->emitted = sum;
-    store_change(&queue->store, STORE_NONE, STORE_FREE, 0);
+    vault_change(&queue->vault, VAULT_NONE, VAULT_FREE, 0);
 }
 
 int
-backlog_open(struct backlog *backlog, const struct sender_opts *opts, enum store_found *out)
+backlog_open(struct backlog *backlog, const struct sender_opts *opts, enum vault_found *out)
 {
     int error;
 
@@ -75,14 +75,14 @@ backlog_close(struct backlog *backlog)
 static bool
 evict(struct backlog *backlog, const struct backlog_item *busy, enum ledger_reason reason)
 {
-    static const uint32_t states[] = {STORE_DELIVERED, STORE_REPLAY, STORE_QUEUED};
-    uint32_t slot = STORE_NONE;
+    static const uint32_t states[] = {VAULT_DELIVERED, VAULT_REPLAY, VAULT_QUEUED};
+    uint32_t slot = VAULT_NONE;
 
-    for (size_t i = 0; i < 3 && slot == STORE_NONE; i++)
+    for (size_t i = 0; i < 3 && slot == VAULT_NONE; i++)
         slot = queue_oldest(&backlog->queue, states[i], busy->slot);
-    if (slot == STORE_NONE)
+    if (slot == VAULT_NONE)
         return false;
-    if (store_at(&backlog->queue.store, slot)->state != STORE_QUEUED ||
+    if (vault_at(&backlog->queue.vault, slot)->state != VAULT_QUEUED ||
         stow_put(&backlog->stow, &backlog->queue, slot) != 0)
         queue_drop(&backlog->queue, slot, reason);
     return true;
@@ -93,8 +93,8 @@ backlog_make_room(struct backlog *backlog, size_t len, const struct backlog_item
 {
     const struct queue *queue = &backlog->queue;
 
-    while (queue->store.taken > 0 &&
-           queue->store.taken + store_size(len) > store_size(queue->limit)) {
+    while (queue->vault.taken > 0 &&
+           queue->vault.taken + vault_size(len) > vault_size(queue->limit)) {
         if (!evict(backlog, busy, LEDGER_QUEUE))
             return false;
     }
@@ -114,7 +114,7 @@ backlog_take(struct backlog *backlog, const struct batch *batch, const struct le
     while ((error = queue_take(queue, batch, told)) != 0) {
         if (evict(backlog, busy, error == -ENOSPC ? LEDGER_QUEUE : LEDGER_MEMORY))
             continue;
-        if (busy->slot != STORE_NONE)
+        if (busy->slot != VAULT_NONE)
             return false;
         queue_refuse(queue, batch);
         return true;
@@ -127,7 +127,7 @@ static void
 release(struct backlog_item *item)
 {
     batch_free(item->loaded);
-    *item = (struct backlog_item){.slot = STORE_NONE};
+    *item = (struct backlog_item){.slot = VAULT_NONE};
 }
 
 void
@@ -159,11 +159,11 @@ backlog_dropped(struct backlog *backlog, struct backlog_item *item, enum ledger_
 void
 backlog_failed(struct backlog *backlog, struct backlog_item *item)
 {
-    struct journal *journal = &backlog->queue.store.journal;
+    struct journal *journal = &backlog->queue.vault.journal;
 
     if (journal->touched != 0) {
         journal->touched = 0;
-        store_change(&backlog->queue.store, STORE_NONE, STORE_FREE, 0);
+        vault_change(&backlog->queue.vault, VAULT_NONE, VAULT_FREE, 0);
     }
     release(item);
 }

@@ -26,14 +26,14 @@ enum backlog_kind { BACKLOG_NOTHING, BACKLOG_QUEUED, BACKLOG_REPLAY, BACKLOG_FIL
 struct backlog_item {
     enum backlog_kind kind;
     bool live;            /* not of the backlog: it goes whatever the pace */
-    uint32_t slot;        /* in the queue, or STORE_NONE */
+    uint32_t slot;        /* in the queue, or VAULT_NONE */
     struct batch batch;   /* with borrowed records */
     struct batch *loaded; /* of a file: whose they are */
 };
 
 /* Takes up what the arena and the spool hold. What carbon may have taken in part when the sender
  * before this one was killed is dropped. Returns 0 or -errno, of the arena. */
-int backlog_open(struct backlog *backlog, const struct sender_opts *opts, enum store_found *out);
+int backlog_open(struct backlog *backlog, const struct sender_opts *opts, enum vault_found *out);
 
 /* Everything stays where it is. */
 void backlog_close(struct backlog *backlog);

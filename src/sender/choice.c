@@ -18,13 +18,13 @@ is_in_spool(const struct backlog *backlog, uint64_t timestamp_s)
 static bool
 is_preceded(const struct backlog *backlog, uint32_t live)
 {
-    const struct store *store = &backlog->queue.store;
-    uint64_t timestamp_s = store_at(store, live)->timestamp_s;
+    const struct vault *vault = &backlog->queue.vault;
+    uint64_t timestamp_s = vault_at(vault, live)->timestamp_s;
 
-    for (uint32_t i = 0; i < store->n_live; i++) {
-        const struct store_slot *slot = store_at(store, store->live[i]);
+    for (uint32_t i = 0; i < vault->n_live; i++) {
+        const struct vault_slot *slot = vault_at(vault, vault->live[i]);
 
-        if (store->live[i] != live && slot->state != STORE_DELIVERED &&
+        if (vault->live[i] != live && slot->state != VAULT_DELIVERED &&
             slot->timestamp_s == timestamp_s)
             return true;
     }
@@ -34,23 +34,23 @@ is_preceded(const struct backlog *backlog, uint32_t live)
 static void
 take(struct backlog *backlog, uint32_t slot, bool live, struct backlog_item *out)
 {
-    const struct store *store = &backlog->queue.store;
+    const struct vault *vault = &backlog->queue.vault;
 
-    out->kind = store_at(store, slot)->state == STORE_REPLAY ? BACKLOG_REPLAY : BACKLOG_QUEUED;
+    out->kind = vault_at(vault, slot)->state == VAULT_REPLAY ? BACKLOG_REPLAY : BACKLOG_QUEUED;
     out->live = live;
     out->slot = slot;
-    out->batch = store_batch(store, slot);
+    out->batch = vault_batch(vault, slot);
     if (slot == backlog->queue.live)
-        backlog->queue.live = STORE_NONE;
+        backlog->queue.live = VAULT_NONE;
 }
 
 /* Either of the two that is older, or the one that there is. */
 static uint32_t
-older(const struct store *store, uint32_t a, uint32_t b)
+older(const struct vault *vault, uint32_t a, uint32_t b)
 {
-    if (a == STORE_NONE || b == STORE_NONE)
-        return a == STORE_NONE ? b : a;
-    return store_at(store, a)->order < store_at(store, b)->order ? a : b;
+    if (a == VAULT_NONE || b == VAULT_NONE)
+        return a == VAULT_NONE ? b : a;
+    return vault_at(vault, a)->order < vault_at(vault, b)->order ? a : b;
 }
 
 /* Of a file and a batch of the same timestamp the file is the older. */
@@ -61,24 +61,24 @@ is_file_first(const struct backlog *backlog, uint32_t slot)
         backlog->stow.is_open ? spool_oldest(&backlog->stow.spool) : NULL;
 
     return file != NULL &&
-           (slot == STORE_NONE ||
-            file->timestamp_s <= store_at(&backlog->queue.store, slot)->timestamp_s);
+           (slot == VAULT_NONE ||
+            file->timestamp_s <= vault_at(&backlog->queue.vault, slot)->timestamp_s);
 }
 
 static void
 take_oldest(struct backlog *backlog, struct backlog_item *out)
 {
     struct queue *queue = &backlog->queue;
-    uint32_t slot = older(&queue->store, queue_oldest(queue, STORE_QUEUED, STORE_NONE),
-                          queue_oldest(queue, STORE_REPLAY, STORE_NONE));
+    uint32_t slot = older(&queue->vault, queue_oldest(queue, VAULT_QUEUED, VAULT_NONE),
+                          queue_oldest(queue, VAULT_REPLAY, VAULT_NONE));
 
     if (is_file_first(backlog, slot))
         out->loaded = stow_load(&backlog->stow, queue);
     if (out->loaded != NULL) {
         out->kind = BACKLOG_FILE;
         out->batch = *out->loaded;
-    } else if (slot != STORE_NONE &&
-               !is_in_spool(backlog, store_at(&queue->store, slot)->timestamp_s)) {
+    } else if (slot != VAULT_NONE &&
+               !is_in_spool(backlog, vault_at(&queue->vault, slot)->timestamp_s)) {
         take(backlog, slot, false, out);
     }
 }
@@ -88,11 +88,11 @@ take_oldest(struct backlog *backlog, struct backlog_item *out)
 static uint32_t
 find_last(const struct backlog *backlog)
 {
-    uint32_t slot = queue_oldest(&backlog->queue, STORE_QUEUED, STORE_NONE);
+    uint32_t slot = queue_oldest(&backlog->queue, VAULT_QUEUED, VAULT_NONE);
 
-    if (slot == STORE_NONE ||
-        is_in_spool(backlog, store_at(&backlog->queue.store, slot)->timestamp_s))
-        return STORE_NONE;
+    if (slot == VAULT_NONE ||
+        is_in_spool(backlog, vault_at(&backlog->queue.vault, slot)->timestamp_s))
+        return VAULT_NONE;
     return slot;
 }
 
@@ -101,13 +101,13 @@ choice_is_there(const struct backlog *backlog, bool last, uint64_t now_ms)
 {
     const struct queue *queue = &backlog->queue;
 
-    if (queue->live != STORE_NONE)
+    if (queue->live != VAULT_NONE)
         return true;
     if (last)
-        return find_last(backlog) != STORE_NONE;
+        return find_last(backlog) != VAULT_NONE;
     return now_ms >= backlog->pace.due_ms &&
-           (queue_oldest(queue, STORE_QUEUED, STORE_NONE) != STORE_NONE ||
-            queue_oldest(queue, STORE_REPLAY, STORE_NONE) != STORE_NONE ||
+           (queue_oldest(queue, VAULT_QUEUED, VAULT_NONE) != VAULT_NONE ||
+            queue_oldest(queue, VAULT_REPLAY, VAULT_NONE) != VAULT_NONE ||
             (backlog->stow.is_open && backlog->stow.spool.n_files > 0));
 }
 
@@ -116,10 +116,10 @@ choice_make(struct backlog *backlog, bool last, uint64_t now_ms, struct backlog_
 {
     uint32_t live = backlog->queue.live;
 
-    *out = (struct backlog_item){.slot = STORE_NONE};
-    if (live != STORE_NONE && !is_preceded(backlog, live))
+    *out = (struct backlog_item){.slot = VAULT_NONE};
+    if (live != VAULT_NONE && !is_preceded(backlog, live))
         take(backlog, live, true, out);
-    else if (last && find_last(backlog) != STORE_NONE)
+    else if (last && find_last(backlog) != VAULT_NONE)
         take(backlog, find_last(backlog), true, out);
     else if (!last && now_ms >= backlog->pace.due_ms)
         take_oldest(backlog, out);

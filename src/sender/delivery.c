@@ -25,14 +25,14 @@ queue_of(struct delivery *delivery)
 /* ---- beginning */
 
 static void
-log_found(struct delivery *delivery, enum store_found found, uint64_t n_corrupt)
+log_found(struct delivery *delivery, enum vault_found found, uint64_t n_corrupt)
 {
     size_t n_batches;
     uint64_t n_lines = queue_lines(queue_of(delivery), &n_batches);
 
-    if (found == STORE_FOREIGN)
+    if (found == VAULT_FOREIGN)
         log_warnx("the sender's file in STATE_DIR is not of this version: it begins anew");
-    if (found == STORE_DAMAGED)
+    if (found == VAULT_DAMAGED)
         log_warnx("what the sender before this one has counted is damaged: counts begin anew");
     if (n_corrupt > 0)
         log_warnx("%" PRIu64 " lines that the sender before this one has kept are damaged: they "
@@ -47,12 +47,12 @@ log_found(struct delivery *delivery, enum store_found found, uint64_t n_corrupt)
 void
 delivery_open(struct delivery *delivery, const struct sender_opts *opts)
 {
-    enum store_found found;
+    enum vault_found found;
     struct ledger *ledger = queue_ledger(queue_of(delivery));
     int error = backlog_open(&delivery->backlog, opts, &found);
 
     delivery->opts = opts;
-    delivery->item.slot = STORE_NONE;
+    delivery->item.slot = VAULT_NONE;
     if (error != 0)
         fatalx(EXIT_FAILURE, "cannot use the sender's memory: %s", strerror(-error));
     log_found(delivery, found, ledger->dropped[LEDGER_CORRUPT]);
@@ -153,8 +153,8 @@ static enum carbon_result
 write_first(struct delivery *delivery)
 {
     if (delivery->opts->never_twice) {
-        queue_of(delivery)->store.journal.touched = delivery->item.batch.id;
-        store_change(&queue_of(delivery)->store, STORE_NONE, STORE_FREE, 0);
+        queue_of(delivery)->vault.journal.touched = delivery->item.batch.id;
+        vault_change(&queue_of(delivery)->vault, VAULT_NONE, VAULT_FREE, 0);
     }
     return carbon_step(&delivery->carbon, clock_mono_ms());
 }
@@ -351,8 +351,8 @@ keep_the_rest(struct delivery *delivery)
     uint64_t n_lines;
     uint32_t slot;
 
-    queue->live = STORE_NONE;
-    stow_put_all(&delivery->backlog.stow, queue, STORE_NONE);
+    queue->live = VAULT_NONE;
+    stow_put_all(&delivery->backlog.stow, queue, VAULT_NONE);
     n_lines = queue_lines(queue, &n_batches);
     if (delivery->backlog.stow.spool.n_files > 0)
         log_info("%zu flushes wait in SPOOL_DIR", delivery->backlog.stow.spool.n_files);
@@ -363,7 +363,7 @@ keep_the_rest(struct delivery *delivery)
         return;
     log_warnx("carbon %s did not take %" PRIu64 " lines in time: they are lost",
               delivery->target.destination, n_lines);
-    while ((slot = queue_oldest(queue, STORE_QUEUED, STORE_NONE)) != STORE_NONE)
+    while ((slot = queue_oldest(queue, VAULT_QUEUED, VAULT_NONE)) != VAULT_NONE)
         queue_drop(queue, slot, LEDGER_LOST);
 }
 

@@ -24,7 +24,7 @@
 static struct journal *
 journal_of(struct intake *intake)
 {
-    return &intake->delivery->backlog.queue.store.journal;
+    return &intake->delivery->backlog.queue.vault.journal;
 }
 
 static void
@@ -146,13 +146,13 @@ static bool
 is_taken(struct intake *intake, uint64_t id)
 {
     const struct backlog *backlog = &intake->delivery->backlog;
-    const struct store *store = &backlog->queue.store;
-    uint64_t committed = store->journal.committed;
+    const struct vault *vault = &backlog->queue.vault;
+    uint64_t committed = vault->journal.committed;
 
     if (frame_epoch(id) == frame_epoch(committed) && frame_number(id) <= frame_number(committed))
         return true;
-    for (uint32_t i = 0; i < store->n_live; i++) {
-        if (store_at(store, store->live[i])->id == id)
+    for (uint32_t i = 0; i < vault->n_live; i++) {
+        if (vault_at(vault, vault->live[i])->id == id)
             return true;
     }
     return stow_find(&backlog->stow, id) != NULL;

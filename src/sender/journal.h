@@ -1,7 +1,7 @@
 /*
  * journal: what must change at once, though it is many words: the ledger's counts, and the state of
  * the one batch that they change with. Two copies lie in shared memory; a change is written whole
- * into the older one and made valid by one store, and only then done where it belongs. Doing it
+ * into the older one and made valid by one vault, and only then done where it belongs. Doing it
  * twice is doing it once, so who finds a journal does its last change again.
  */
 #ifndef SENDER_JOURNAL_H

@@ -7,7 +7,7 @@
 
 /* A stamp of a time to come is one of before a reboot. */
 static bool
-is_over(const struct store_slot *slot, uint64_t window_ms, uint64_t now_ms)
+is_over(const struct vault_slot *slot, uint64_t window_ms, uint64_t now_ms)
 {
     return slot->stamp_ms > now_ms || now_ms - slot->stamp_ms > window_ms;
 }
@@ -17,8 +17,8 @@ replay_expire(struct queue *queue, uint64_t window_ms, uint64_t now_ms)
 {
     uint32_t slot;
 
-    while ((slot = queue_oldest(queue, STORE_DELIVERED, STORE_NONE)) != STORE_NONE &&
-           is_over(store_at(&queue->store, slot), window_ms, now_ms))
+    while ((slot = queue_oldest(queue, VAULT_DELIVERED, VAULT_NONE)) != VAULT_NONE &&
+           is_over(vault_at(&queue->vault, slot), window_ms, now_ms))
         queue_drop(queue, slot, LEDGER_QUEUE);
 }
 
@@ -28,8 +28,8 @@ replay_mark(struct queue *queue, uint64_t window_ms, uint64_t now_ms)
     uint32_t slot;
 
     replay_expire(queue, window_ms, now_ms);
-    while ((slot = queue_oldest(queue, STORE_DELIVERED, STORE_NONE)) != STORE_NONE) {
+    while ((slot = queue_oldest(queue, VAULT_DELIVERED, VAULT_NONE)) != VAULT_NONE) {
         fault_point("sender_replay");
-        store_change(&queue->store, slot, STORE_REPLAY, 0);
+        vault_change(&queue->vault, slot, VAULT_REPLAY, 0);
     }
 }

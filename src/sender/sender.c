@@ -19,7 +19,7 @@
 /* Often enough for the heart to beat every second, and for a connection's progress to be seen. */
 #define WAKE_MS 500
 
-_Static_assert(SENDER_LAYOUT == STORE_LAYOUT, "the arena is the store's file");
+_Static_assert(SENDER_LAYOUT == VAULT_LAYOUT, "the arena is the vault's file");
 
 struct sender {
     const struct sender_opts *opts;

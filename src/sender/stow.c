@@ -41,33 +41,33 @@ agree(struct stow *stow, struct queue *queue)
     if (n_lines == ledger->spooled)
         return;
     ledger->spooled = n_lines;
-    store_change(&queue->store, STORE_NONE, STORE_FREE, 0);
+    vault_change(&queue->vault, VAULT_NONE, VAULT_FREE, 0);
 }
 
 /* The batch is in the spool: it leaves the queue. */
 static void
 finish_put(struct queue *queue, uint32_t slot)
 {
-    queue_ledger(queue)->spooled += store_at(&queue->store, slot)->n_lines;
+    queue_ledger(queue)->spooled += vault_at(&queue->vault, slot)->n_lines;
     if (queue->live == slot)
-        queue->live = STORE_NONE;
-    store_change(&queue->store, slot, STORE_FREE, 0);
+        queue->live = VAULT_NONE;
+    vault_change(&queue->vault, slot, VAULT_FREE, 0);
 }
 
 /* What was begun when the process before this one was killed. */
 static void
 finish_all(struct stow *stow, struct queue *queue)
 {
-    const struct spool_file *gone = stow_find(stow, queue->store.journal.unspooled);
-    uint32_t slots[STORE_SLOTS], n = queue->store.n_live;
+    const struct spool_file *gone = stow_find(stow, queue->vault.journal.unspooled);
+    uint32_t slots[VAULT_SLOTS], n = queue->vault.n_live;
 
     if (gone != NULL)
         spool_remove(&stow->spool, gone);
-    memcpy(slots, queue->store.live, n * sizeof(slots[0]));
+    memcpy(slots, queue->vault.live, n * sizeof(slots[0]));
     for (uint32_t i = 0; i < n && stow->spool.n_files > 0; i++) {
-        const struct store_slot *slot = store_at(&queue->store, slots[i]);
+        const struct vault_slot *slot = vault_at(&queue->vault, slots[i]);
 
-        if (slot->state == STORE_QUEUED && spool_has(&stow->spool, slot->id))
+        if (slot->state == VAULT_QUEUED && spool_has(&stow->spool, slot->id))
             finish_put(queue, slots[i]);
     }
 }
@@ -116,7 +116,7 @@ stow_put(struct stow *stow, struct queue *queue, uint32_t slot)
 
     if (!stow->is_open)
         return -ENOENT;
-    batch = store_batch(&queue->store, slot);
+    batch = vault_batch(&queue->vault, slot);
     error = spool_put(&stow->spool, &batch, clock_wall_ms());
     fault_point("sender_spooled");
     if (error == 0)
@@ -139,14 +139,14 @@ warn(struct stow *stow, int error)
 void
 stow_put_all(struct stow *stow, struct queue *queue, uint32_t busy)
 {
-    uint32_t slots[STORE_SLOTS], n = queue->store.n_live;
+    uint32_t slots[VAULT_SLOTS], n = queue->vault.n_live;
     int error = stow->is_open ? 0 : -ENOENT;
 
-    memcpy(slots, queue->store.live, n * sizeof(slots[0]));
+    memcpy(slots, queue->vault.live, n * sizeof(slots[0]));
     /* A younger one may go where an older one is too large, but in no other case. */
     for (uint32_t i = 0; i < n && (error == 0 || error == -EFBIG); i++) {
         if (slots[i] == busy || slots[i] == queue->live ||
-            store_at(&queue->store, slots[i])->state != STORE_QUEUED)
+            vault_at(&queue->vault, slots[i])->state != VAULT_QUEUED)
             continue;
         if ((error = stow_put(stow, queue, slots[i])) != 0)
             warn(stow, error);
@@ -187,14 +187,14 @@ stow_find(const struct stow *stow, uint64_t id)
 static void
 unspool(struct stow *stow, struct queue *queue, const struct spool_file *file)
 {
-    struct journal *journal = &queue->store.journal;
+    struct journal *journal = &queue->vault.journal;
     int error;
 
     if (journal->touched == file->id)
         journal->touched = 0;
     journal->unspooled = file->id;
     journal->now.spooled -= file->n_lines;
-    store_change(&queue->store, STORE_NONE, STORE_FREE, 0);
+    vault_change(&queue->vault, VAULT_NONE, VAULT_FREE, 0);
     fault_point("sender_unspooled");
     if ((error = spool_remove(&stow->spool, file)) != 0)
         warn(stow, error);
@@ -215,7 +215,7 @@ stow_delivered(struct stow *stow, struct queue *queue, const struct batch *batch
     }
     /* It had to go for the spool's limits while it was on its way. */
     ledger->dropped[LEDGER_SPOOL] -= batch->n_lines;
-    store_change(&queue->store, STORE_NONE, STORE_FREE, 0);
+    vault_change(&queue->vault, VAULT_NONE, VAULT_FREE, 0);
 }
 
 void

@@ -30,7 +30,7 @@ batch_of(unsigned n, unsigned n_lines)
 }
 
 /* How many lines batch_of puts into a page and no more. */
-#define LINES_OF_A_PAGE (STORE_PAGE / (4 + 10 + 4))
+#define LINES_OF_A_PAGE (VAULT_PAGE / (4 + 10 + 4))
 
 static inline int
 new_arena(void)

@@ -17,7 +17,7 @@
 
 static struct backlog backlog;
 static struct sender_opts opts;
-static const struct backlog_item nothing = {.slot = STORE_NONE};
+static const struct backlog_item nothing = {.slot = VAULT_NONE};
 
 static void
 set_opts(int fd)
@@ -26,15 +26,15 @@ set_opts(int fd)
         .arena_fd = fd,
         .spool_fd = -1,
         .deliver = true,
-        .queue_memory = (size_t)N_PAGES * STORE_PAGE,
+        .queue_memory = (size_t)N_PAGES * VAULT_PAGE,
         .replay_window_ms = WINDOW_MS,
     };
 }
 
-static enum store_found
+static enum vault_found
 open_it(void)
 {
-    enum store_found found;
+    enum vault_found found;
 
     ck_assert_int_eq(backlog_open(&backlog, &opts, &found), 0);
     return found;
@@ -44,7 +44,7 @@ static void
 set_up(void)
 {
     set_opts(new_arena());
-    ck_assert_int_eq(open_it(), STORE_EMPTY);
+    ck_assert_int_eq(open_it(), VAULT_EMPTY);
 }
 
 static void
@@ -71,13 +71,13 @@ assert_holds(const char *want)
 {
     char got[64] = "";
 
-    for (uint32_t i = 0; i < backlog.queue.store.n_live; i++) {
-        const struct store_slot *slot = store_at(&backlog.queue.store, backlog.queue.store.live[i]);
+    for (uint32_t i = 0; i < backlog.queue.vault.n_live; i++) {
+        const struct vault_slot *slot = vault_at(&backlog.queue.vault, backlog.queue.vault.live[i]);
         char text[8];
 
         snprintf(text, sizeof(text), "%u%c ", (unsigned)(slot->id - EPOCH),
-                 slot->state == STORE_QUEUED   ? 'q'
-                 : slot->state == STORE_REPLAY ? 'r'
+                 slot->state == VAULT_QUEUED   ? 'q'
+                 : slot->state == VAULT_REPLAY ? 'r'
                                                : 'd');
         strcat(got, text);
     }
@@ -125,7 +125,7 @@ START_TEST(test_the_order_of_going)
     replay_mark(&backlog.queue, WINDOW_MS, 2000);
     ck_assert(take_pages(5, 2, &nothing));
     assert_holds("1q 3r 4q 5q ");
-    backlog.queue.live = STORE_NONE;
+    backlog.queue.live = VAULT_NONE;
     pick(&item);
     ck_assert(take_pages(6, 2, &item));
     assert_holds("1q 4q 5q 6q ");
@@ -148,13 +148,13 @@ START_TEST(test_touched)
     set_up();
     take_pages(1, 1, &nothing);
     take_pages(2, 1, &nothing);
-    backlog.queue.store.journal.touched = EPOCH | 1;
-    store_change(&backlog.queue.store, STORE_NONE, STORE_FREE, 0);
+    backlog.queue.vault.journal.touched = EPOCH | 1;
+    vault_change(&backlog.queue.vault, VAULT_NONE, VAULT_FREE, 0);
     backlog_close(&backlog);
-    ck_assert_int_eq(open_it(), STORE_ADOPTED);
+    ck_assert_int_eq(open_it(), VAULT_ADOPTED);
     assert_holds("2q ");
     ck_assert_uint_eq(queue_ledger(&backlog.queue)->dropped[LEDGER_UNCERTAIN], LINES_OF_A_PAGE);
-    ck_assert_uint_eq(backlog.queue.store.journal.touched, 0);
+    ck_assert_uint_eq(backlog.queue.vault.journal.touched, 0);
     tear_down();
 }
 END_TEST
@@ -168,7 +168,7 @@ live(void)
 {
     struct backlog_item item;
     struct batch *batches[5];
-    enum store_found found;
+    enum vault_found found;
 
     for (unsigned n = 1; n <= 4; n++)
         batches[n] = batch_of(n, n);
@@ -188,7 +188,7 @@ live(void)
     backlog_dropped(&backlog, &item, LEDGER_UNCERTAIN);
     choice_make(&backlog, false, 0, &item);
     backlog_delivered(&backlog, &item, 0, 0);
-    backlog_make_room(&backlog, (N_PAGES - 1) * STORE_PAGE, &nothing);
+    backlog_make_room(&backlog, (N_PAGES - 1) * VAULT_PAGE, &nothing);
     _exit(0);
 }
 
@@ -201,15 +201,15 @@ assert_adopted(int fd, struct ledger *before)
     const struct ledger *ledger;
 
     opts.arena_fd = copy;
-    ck_assert_int_eq(open_it(), STORE_ADOPTED);
+    ck_assert_int_eq(open_it(), VAULT_ADOPTED);
     ledger = queue_ledger(&backlog.queue);
     ck_assert(is_closed(&backlog.queue));
     ck_assert_uint_eq(ledger->dropped[LEDGER_CORRUPT], 0);
     ck_assert_uint_ge(ledger->emitted, before->emitted);
     ck_assert_uint_ge(ledger->delivered, before->delivered);
     ck_assert_uint_ge(ledger_dropped(ledger), ledger_dropped(before));
-    for (uint32_t i = 0; i < backlog.queue.store.n_live; i++) {
-        struct batch batch = store_batch(&backlog.queue.store, backlog.queue.store.live[i]);
+    for (uint32_t i = 0; i < backlog.queue.vault.n_live; i++) {
+        struct batch batch = vault_batch(&backlog.queue.vault, backlog.queue.vault.live[i]);
 
         ck_assert(batch_is_intact(&batch));
         ck_assert_uint_eq(batch.n_lines, batch.id - EPOCH);
@@ -266,16 +266,16 @@ static unsigned n_exact, n_counted, n_anew;
 static void
 assert_survives(int fd)
 {
-    enum store_found found;
+    enum vault_found found;
     const struct ledger *ledger;
 
     opts.arena_fd = fd;
     found = open_it();
     ledger = queue_ledger(&backlog.queue);
     ck_assert(is_closed(&backlog.queue));
-    ck_assert_uint_le(backlog.queue.store.n_live, 4);
-    for (uint32_t i = 0; i < backlog.queue.store.n_live; i++) {
-        struct batch got = store_batch(&backlog.queue.store, backlog.queue.store.live[i]);
+    ck_assert_uint_le(backlog.queue.vault.n_live, 4);
+    for (uint32_t i = 0; i < backlog.queue.vault.n_live; i++) {
+        struct batch got = vault_batch(&backlog.queue.vault, backlog.queue.vault.live[i]);
         struct batch *want = batch_of((unsigned)(got.id - EPOCH), (unsigned)got.n_lines);
 
         ck_assert_uint_eq(got.id - EPOCH, got.n_lines);
@@ -283,14 +283,14 @@ assert_survives(int fd)
         ck_assert_int_eq(memcmp(got.records.data, want->records.data, want->records.len), 0);
         batch_free(want);
     }
-    if (found == STORE_ADOPTED) {
+    if (found == VAULT_ADOPTED) {
         ck_assert_uint_eq(ledger->emitted, 15);
         ck_assert_uint_eq(ledger->delivered, 1);
         ck_assert_uint_eq(ledger->dropped[LEDGER_QUEUE], 5);
     }
-    n_anew += found != STORE_ADOPTED;
+    n_anew += found != VAULT_ADOPTED;
     n_counted += ledger->dropped[LEDGER_CORRUPT] > 0;
-    n_exact += found == STORE_ADOPTED && ledger->dropped[LEDGER_CORRUPT] == 0;
+    n_exact += found == VAULT_ADOPTED && ledger->dropped[LEDGER_CORRUPT] == 0;
     backlog_close(&backlog);
 }
 
@@ -329,7 +329,7 @@ flip(int fd, size_t bit)
 static void
 restore(int fd, int from, off_t at, size_t len)
 {
-    static uint8_t bytes[STORE_PAGE];
+    static uint8_t bytes[VAULT_PAGE];
 
     for (size_t done = 0; done < len; done += sizeof(bytes)) {
         size_t n = len - done < sizeof(bytes) ? len - done : sizeof(bytes);
@@ -345,7 +345,7 @@ records_start(void)
 {
     off_t size = lseek(opts.arena_fd, 0, SEEK_END);
 
-    return size - 2 * N_PAGES * STORE_PAGE;
+    return size - 2 * N_PAGES * VAULT_PAGE;
 }
 
 /* Every bit of the head, the journal and the slots in use, and of the records. */
@@ -357,19 +357,19 @@ START_TEST(test_any_bit)
     for (size_t bit = 0; bit < 8 * 1200; bit++) {
         flip(fd, bit);
         assert_survives(fd);
-        if (lseek(fd, 0, SEEK_END) < records + STORE_PAGE) /* it began anew */
+        if (lseek(fd, 0, SEEK_END) < records + VAULT_PAGE) /* it began anew */
             ck_assert_int_eq(ftruncate(fd, lseek(good, 0, SEEK_END)), 0);
         restore(fd, good, 0, 4096);
         for (int i = 0; i < 5; i++)
-            restore(fd, good, records + i * STORE_PAGE, 128);
+            restore(fd, good, records + i * VAULT_PAGE, 128);
     }
     for (size_t i = 0; i < 5; i++) {
         for (size_t bit = 0; bit < 8 * 5 * 18; bit++) {
-            flip(fd, 8 * ((size_t)records + i * STORE_PAGE) + bit);
+            flip(fd, 8 * ((size_t)records + i * VAULT_PAGE) + bit);
             assert_survives(fd);
             restore(fd, good, 0, 4096);
             for (int j = 0; j < 5; j++)
-                restore(fd, good, records + j * STORE_PAGE, 128);
+                restore(fd, good, records + j * VAULT_PAGE, 128);
         }
     }
     ck_assert_uint_gt(n_exact, 100);
@@ -396,8 +396,8 @@ START_TEST(test_many_bits)
         opts.arena_fd = fd;
         open_it();
         ck_assert(is_closed(&backlog.queue));
-        for (uint32_t k = 0; k < backlog.queue.store.n_live; k++) {
-            struct batch batch = store_batch(&backlog.queue.store, backlog.queue.store.live[k]);
+        for (uint32_t k = 0; k < backlog.queue.vault.n_live; k++) {
+            struct batch batch = vault_batch(&backlog.queue.vault, backlog.queue.vault.live[k]);
 
             ck_assert(batch_is_intact(&batch));
         }

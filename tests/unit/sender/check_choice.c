@@ -25,7 +25,7 @@ at_least(uint64_t now_ms)
 static void
 set_up(bool with_spool)
 {
-    enum store_found found;
+    enum vault_found found;
 
     folder_make();
     opts = (struct sender_opts){
@@ -53,7 +53,7 @@ tear_down(void)
 static void
 take_at(unsigned n, unsigned at)
 {
-    const struct backlog_item nothing = {.slot = STORE_NONE};
+    const struct backlog_item nothing = {.slot = VAULT_NONE};
     struct batch *batch = batch_of(at, 10);
 
     batch->id = EPOCH | n;
@@ -174,8 +174,8 @@ START_TEST(test_spool)
     set_up(true);
     for (unsigned n = 1; n <= 2; n++) {
         take_at(n, n);
-        backlog.queue.live = STORE_NONE;
-        stow_put_all(&backlog.stow, &backlog.queue, STORE_NONE);
+        backlog.queue.live = VAULT_NONE;
+        stow_put_all(&backlog.stow, &backlog.queue, VAULT_NONE);
     }
     take_at(3, 2); /* the whole of what is on disk */
     take_at(4, 3);
@@ -198,8 +198,8 @@ START_TEST(test_newest_behind_the_spool)
 {
     set_up(true);
     take_at(1, 1);
-    backlog.queue.live = STORE_NONE;
-    stow_put_all(&backlog.stow, &backlog.queue, STORE_NONE);
+    backlog.queue.live = VAULT_NONE;
+    stow_put_all(&backlog.stow, &backlog.queue, VAULT_NONE);
     take_at(2, 1);
     ck_assert_uint_eq(next(false, NOW_MS + 9000, true), 1);
     ck_assert_uint_eq(next(false, NOW_MS + 9000, true), 2);
@@ -215,8 +215,8 @@ START_TEST(test_damaged_file)
     log_init(LOG_TO_STDERR, 0);
     set_up(true);
     take_at(1, 1);
-    backlog.queue.live = STORE_NONE;
-    stow_put_all(&backlog.stow, &backlog.queue, STORE_NONE);
+    backlog.queue.live = VAULT_NONE;
+    stow_put_all(&backlog.stow, &backlog.queue, VAULT_NONE);
     ck_assert_int_eq(sscanf(folder_list(), "%63s", name), 1);
     folder_write(name, "no flush", 8);
     take_at(2, 2);

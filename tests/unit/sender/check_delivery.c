@@ -405,7 +405,7 @@ START_TEST(test_damaged_in_memory)
     begin();
     carbon_comes();
     take_flush(1, 10);
-    batch = store_batch(&delivery.backlog.queue.store, delivery.backlog.queue.live);
+    batch = vault_batch(&delivery.backlog.queue.vault, delivery.backlog.queue.live);
     batch.records.data[3] ^= 1;
     ck_assert(!meet(WELL));
     ck_assert_uint_eq(queue_ledger(&delivery.backlog.queue)->dropped[LEDGER_CORRUPT], 10);

@@ -112,7 +112,7 @@ static void
 assert_committed(uint64_t id, uint64_t n_lines)
 {
     ck_assert_uint_eq(board_get(&opts.board->committed), id);
-    ck_assert_uint_eq(delivery.backlog.queue.store.journal.committed, id);
+    ck_assert_uint_eq(delivery.backlog.queue.vault.journal.committed, id);
     ck_assert_uint_eq(queue_ledger(&delivery.backlog.queue)->emitted, n_lines);
 }
 
@@ -258,7 +258,7 @@ START_TEST(test_too_large)
     }
     assert_committed(EPOCH | 2, 250001);
     ck_assert_uint_ge(queue_ledger(&delivery.backlog.queue)->dropped[LEDGER_QUEUE], 100000);
-    ck_assert_uint_le(delivery.backlog.queue.store.taken, 1 << 20);
+    ck_assert_uint_le(delivery.backlog.queue.vault.taken, 1 << 20);
     tear_down();
 }
 END_TEST

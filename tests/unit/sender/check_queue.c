@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-#define LIMIT ((size_t)16 * STORE_PAGE)
+#define LIMIT ((size_t)16 * VAULT_PAGE)
 
 static struct queue queue;
 static int arena;
@@ -13,11 +13,11 @@ static int arena;
 static void
 set_up(void)
 {
-    enum store_found found;
+    enum vault_found found;
 
     arena = new_arena();
     ck_assert_int_eq(queue_open(&queue, arena, LIMIT, &found), 0);
-    ck_assert_int_eq(found, STORE_EMPTY);
+    ck_assert_int_eq(found, VAULT_EMPTY);
 }
 
 static void
@@ -31,23 +31,23 @@ tear_down(void)
 static void
 open_again(void)
 {
-    enum store_found found;
+    enum vault_found found;
 
     queue_close(&queue);
     ck_assert_int_eq(queue_open(&queue, arena, LIMIT, &found), 0);
-    ck_assert_int_eq(found, STORE_ADOPTED);
+    ck_assert_int_eq(found, VAULT_ADOPTED);
 }
 
 static uint32_t
 oldest(void)
 {
-    return queue_oldest(&queue, STORE_QUEUED, STORE_NONE);
+    return queue_oldest(&queue, VAULT_QUEUED, VAULT_NONE);
 }
 
 static unsigned
 number_of(uint32_t slot)
 {
-    return (unsigned)(store_at(&queue.store, slot)->id - EPOCH);
+    return (unsigned)(vault_at(&queue.vault, slot)->id - EPOCH);
 }
 
 /* The ledger, now and as the next process finds it. */
@@ -72,22 +72,22 @@ START_TEST(test_first_in_first_out)
     size_t n_batches;
 
     set_up();
-    ck_assert_uint_eq(oldest(), STORE_NONE);
-    ck_assert_uint_eq(queue.live, STORE_NONE);
+    ck_assert_uint_eq(oldest(), VAULT_NONE);
+    ck_assert_uint_eq(queue.live, VAULT_NONE);
     for (unsigned n = 1; n <= 3; n++) {
         ck_assert_int_eq(take(&queue, n, n), 0);
         ck_assert_uint_eq(number_of(queue.live), n);
-        ck_assert_uint_eq(queue.store.journal.committed, EPOCH | n);
+        ck_assert_uint_eq(queue.vault.journal.committed, EPOCH | n);
     }
     ck_assert_uint_eq(number_of(oldest()), 1);
-    ck_assert_uint_eq(number_of(queue_oldest(&queue, STORE_QUEUED, oldest())), 2);
-    ck_assert_uint_eq(queue_oldest(&queue, STORE_REPLAY, STORE_NONE), STORE_NONE);
+    ck_assert_uint_eq(number_of(queue_oldest(&queue, VAULT_QUEUED, oldest())), 2);
+    ck_assert_uint_eq(queue_oldest(&queue, VAULT_REPLAY, VAULT_NONE), VAULT_NONE);
     ck_assert_uint_eq(queue_lines(&queue, &n_batches), 6);
     ck_assert_uint_eq(n_batches, 3);
     assert_counts(6, 0, 6, 0);
-    ck_assert_uint_eq(queue.live, STORE_NONE); /* nobody knows whether it was tried */
+    ck_assert_uint_eq(queue.live, VAULT_NONE); /* nobody knows whether it was tried */
     ck_assert_uint_eq(number_of(oldest()), 1);
-    ck_assert_uint_eq(queue.store.journal.committed, EPOCH | 3);
+    ck_assert_uint_eq(queue.vault.journal.committed, EPOCH | 3);
     tear_down();
 }
 END_TEST
@@ -102,9 +102,9 @@ START_TEST(test_delivered)
     queue_delivered(&queue, oldest(), 3, true, 6);
     assert_counts(40, 17, 20, 3);
     ck_assert_uint_eq(queue_ledger(&queue)->dropped[LEDGER_REFUSED], 3);
-    ck_assert_uint_eq(queue.store.n_live, 3);
-    ck_assert_uint_eq(number_of(queue_oldest(&queue, STORE_DELIVERED, STORE_NONE)), 2);
-    queue_drop(&queue, queue_oldest(&queue, STORE_DELIVERED, STORE_NONE), LEDGER_QUEUE);
+    ck_assert_uint_eq(queue.vault.n_live, 3);
+    ck_assert_uint_eq(number_of(queue_oldest(&queue, VAULT_DELIVERED, VAULT_NONE)), 2);
+    queue_drop(&queue, queue_oldest(&queue, VAULT_DELIVERED, VAULT_NONE), LEDGER_QUEUE);
     assert_counts(40, 17, 20, 3); /* what was delivered is no loss */
     ck_assert_uint_eq(number_of(oldest()), 3);
     tear_down();
@@ -116,13 +116,13 @@ START_TEST(test_dropped)
     set_up();
     for (unsigned n = 1; n <= 2; n++)
         take(&queue, n, 10);
-    queue.store.journal.touched = EPOCH | 2;
+    queue.vault.journal.touched = EPOCH | 2;
     queue_drop(&queue, oldest(), LEDGER_QUEUE);
-    ck_assert_uint_eq(queue.store.journal.touched, EPOCH | 2);
+    ck_assert_uint_eq(queue.vault.journal.touched, EPOCH | 2);
     assert_counts(20, 0, 10, 10);
     queue_drop(&queue, oldest(), LEDGER_UNCERTAIN);
-    ck_assert_uint_eq(queue.store.journal.touched, 0);
-    ck_assert_uint_eq(queue.live, STORE_NONE);
+    ck_assert_uint_eq(queue.vault.journal.touched, 0);
+    ck_assert_uint_eq(queue.live, VAULT_NONE);
     assert_counts(20, 0, 0, 20);
     ck_assert_uint_eq(queue_ledger(&queue)->dropped[LEDGER_QUEUE], 10);
     ck_assert_uint_eq(queue_ledger(&queue)->dropped[LEDGER_UNCERTAIN], 10);
@@ -145,7 +145,7 @@ START_TEST(test_left_out)
     assert_counts(34, 0, 10, 24);
     ck_assert_uint_eq(queue_ledger(&queue)->dropped[LEDGER_QUEUE], 6);
     ck_assert_uint_eq(queue_ledger(&queue)->dropped[LEDGER_MEMORY], 18);
-    ck_assert_uint_eq(queue.store.journal.committed, EPOCH | 2);
+    ck_assert_uint_eq(queue.vault.journal.committed, EPOCH | 2);
     batch_free(batch);
     tear_down();
 }
@@ -161,7 +161,7 @@ START_TEST(test_no_room)
         n++;
     ck_assert_uint_eq(n, 8); /* twice the limit: to keep that is another's */
     ck_assert_int_eq(take(&queue, n + 1, 1), -ENOSPC);
-    ck_assert_uint_eq(queue.store.journal.committed, EPOCH | n);
+    ck_assert_uint_eq(queue.vault.journal.committed, EPOCH | n);
     assert_counts(32 * LINES_OF_A_PAGE, 0, 32 * LINES_OF_A_PAGE, 0);
     tear_down();
 }
@@ -176,7 +176,7 @@ START_TEST(test_told)
     set_up();
     ck_assert_int_eq(queue_take(&queue, batch, &told), 0);
     open_again();
-    ck_assert_uint_eq(queue.store.journal.told.emitted, 7);
+    ck_assert_uint_eq(queue.vault.journal.told.emitted, 7);
     batch_free(batch);
     tear_down();
 }

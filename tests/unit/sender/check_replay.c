@@ -12,13 +12,13 @@
 static void
 fill(struct queue *queue, unsigned n)
 {
-    enum store_found found;
+    enum vault_found found;
 
     ck_assert_int_eq(queue_open(queue, new_arena(), 1 << 20, &found), 0);
     for (unsigned i = 1; i <= n; i++) {
         ck_assert_int_eq(take(queue, i, 2), 0);
         if (i < n)
-            queue_delivered(queue, queue_oldest(queue, STORE_QUEUED, STORE_NONE), 0, true,
+            queue_delivered(queue, queue_oldest(queue, VAULT_QUEUED, VAULT_NONE), 0, true,
                             NOW_MS + 1000 * i);
     }
 }
@@ -28,13 +28,13 @@ assert_states(const struct queue *queue, const char *want)
 {
     char got[32] = "";
 
-    for (uint32_t i = 0; i < queue->store.n_live; i++) {
-        const struct store_slot *slot = store_at(&queue->store, queue->store.live[i]);
+    for (uint32_t i = 0; i < queue->vault.n_live; i++) {
+        const struct vault_slot *slot = vault_at(&queue->vault, queue->vault.live[i]);
         char text[8];
 
         snprintf(text, sizeof(text), "%u%c ", (unsigned)(slot->id - EPOCH),
-                 slot->state == STORE_QUEUED   ? 'q'
-                 : slot->state == STORE_REPLAY ? 'r'
+                 slot->state == VAULT_QUEUED   ? 'q'
+                 : slot->state == VAULT_REPLAY ? 'r'
                                                : 'd');
         strcat(got, text);
     }
@@ -51,7 +51,7 @@ START_TEST(test_mark)
     assert_states(&queue, "2r 3r 4q ");
     replay_mark(&queue, WINDOW_MS, NOW_MS + 10 * WINDOW_MS); /* they wait, however long it takes */
     assert_states(&queue, "2r 3r 4q ");
-    queue_delivered(&queue, queue_oldest(&queue, STORE_REPLAY, STORE_NONE), 1, true, NOW_MS);
+    queue_delivered(&queue, queue_oldest(&queue, VAULT_REPLAY, VAULT_NONE), 1, true, NOW_MS);
     assert_states(&queue, "2d 3r 4q ");
     ck_assert_uint_eq(queue_ledger(&queue)->delivered, 6);
     ck_assert_uint_eq(queue_ledger(&queue)->replayed, 1);

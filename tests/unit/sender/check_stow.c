@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "sender/stow.h"
 
-#define LIMIT ((size_t)64 * STORE_PAGE)
+#define LIMIT ((size_t)64 * VAULT_PAGE)
 
 static struct queue queue;
 static struct stow stow;
@@ -76,7 +76,7 @@ __wrap_fdatasync(int fd)
 static void
 open_it(void)
 {
-    enum store_found found;
+    enum vault_found found;
 
     ck_assert_int_eq(queue_open(&queue, arena, LIMIT, &found), 0);
     stow_open(&stow, &queue, folder, max_bytes, UINT64_MAX);
@@ -149,7 +149,7 @@ START_TEST(test_in_and_out)
     set_up();
     for (unsigned n = 1; n <= 4; n++)
         take(&queue, n, n);
-    stow_put_all(&stow, &queue, queue_oldest(&queue, STORE_QUEUED, STORE_NONE));
+    stow_put_all(&stow, &queue, queue_oldest(&queue, VAULT_QUEUED, VAULT_NONE));
     assert_counts(1 + 4, 2 + 3, 0, 0); /* not the one that is busy, nor the newest */
     ck_assert_ptr_nonnull(stow_find(&stow, EPOCH | 2));
     ck_assert_ptr_null(stow_find(&stow, EPOCH | 1));
@@ -171,7 +171,7 @@ START_TEST(test_one_without_the_other)
     set_up();
     for (unsigned n = 1; n <= 2; n++) {
         take(&queue, n, n);
-        stow_put(&stow, &queue, queue_oldest(&queue, STORE_QUEUED, STORE_NONE));
+        stow_put(&stow, &queue, queue_oldest(&queue, VAULT_QUEUED, VAULT_NONE));
     }
     close_it();
     ck_assert_int_eq(ftruncate(arena, 0), 0);
@@ -197,13 +197,13 @@ START_TEST(test_limits)
     open_again();
     for (unsigned n = 1; n <= 3; n++) {
         take(&queue, n, 10);
-        stow_put(&stow, &queue, queue_oldest(&queue, STORE_QUEUED, STORE_NONE));
+        stow_put(&stow, &queue, queue_oldest(&queue, VAULT_QUEUED, VAULT_NONE));
     }
     assert_counts(0, 30, 0, 0);
     going = stow_load(&stow, &queue);
     for (unsigned n = 4; n <= 5; n++) {
         take(&queue, n, 10);
-        stow_put(&stow, &queue, queue_oldest(&queue, STORE_QUEUED, STORE_NONE));
+        stow_put(&stow, &queue, queue_oldest(&queue, VAULT_QUEUED, VAULT_NONE));
     }
     assert_counts(0, 30, 0, 20);
     ck_assert_uint_eq(queue_ledger(&queue)->dropped[LEDGER_SPOOL], 20);
@@ -223,7 +223,7 @@ START_TEST(test_too_large)
     take(&queue, 1, 100);
     take(&queue, 2, 2);
     take(&queue, 3, 3);
-    stow_put_all(&stow, &queue, STORE_NONE);
+    stow_put_all(&stow, &queue, VAULT_NONE);
     assert_counts(103, 2, 0, 0);
     tear_down();
 }
@@ -236,8 +236,8 @@ START_TEST(test_damaged_files)
     set_up();
     for (unsigned n = 1; n <= 4; n++)
         take(&queue, n, n);
-    queue.live = STORE_NONE;
-    stow_put_all(&stow, &queue, STORE_NONE);
+    queue.live = VAULT_NONE;
+    stow_put_all(&stow, &queue, VAULT_NONE);
     ck_assert_int_eq(sscanf(folder_list(), "%63s", name), 1);
     folder_write(name, "no flush", 8);
     deliver(2); /* it was found to be damaged here */
@@ -261,14 +261,14 @@ START_TEST(test_disk_that_takes_nothing)
         take(&queue, n, n);
     for (size_t i = 0; i < 4; i++) {
         write_error = errors[i];
-        ck_assert_int_eq(stow_put(&stow, &queue, queue_oldest(&queue, STORE_QUEUED, STORE_NONE)),
+        ck_assert_int_eq(stow_put(&stow, &queue, queue_oldest(&queue, VAULT_QUEUED, VAULT_NONE)),
                          -errors[i]);
-        stow_put_all(&stow, &queue, STORE_NONE);
+        stow_put_all(&stow, &queue, VAULT_NONE);
         assert_counts(6, 0, 0, 0);
         ck_assert_str_eq(folder_list(), "");
     }
     write_error = 0;
-    stow_put_all(&stow, &queue, STORE_NONE);
+    stow_put_all(&stow, &queue, VAULT_NONE);
     assert_counts(3, 3, 0, 0);
     tear_down();
 }
@@ -276,14 +276,14 @@ END_TEST
 
 START_TEST(test_no_spool)
 {
-    enum store_found found;
+    enum vault_found found;
     int fd = new_arena();
 
     ck_assert_int_eq(queue_open(&queue, fd, LIMIT, &found), 0);
     stow_open(&stow, &queue, -1, 0, 0);
     take(&queue, 1, 1);
-    ck_assert_int_lt(stow_put(&stow, &queue, queue_oldest(&queue, STORE_QUEUED, STORE_NONE)), 0);
-    stow_put_all(&stow, &queue, STORE_NONE);
+    ck_assert_int_lt(stow_put(&stow, &queue, queue_oldest(&queue, VAULT_QUEUED, VAULT_NONE)), 0);
+    stow_put_all(&stow, &queue, VAULT_NONE);
     ck_assert_ptr_null(stow_load(&stow, &queue));
     ck_assert_ptr_null(stow_find(&stow, EPOCH | 1));
     assert_counts(1, 0, 0, 0);
@@ -302,7 +302,7 @@ work(void)
         struct batch *batch;
 
         take(&queue, n, n);
-        stow_put(&stow, &queue, queue_oldest(&queue, STORE_QUEUED, STORE_NONE));
+        stow_put(&stow, &queue, queue_oldest(&queue, VAULT_QUEUED, VAULT_NONE));
         if (n < 2)
             continue;
         batch = stow_load(&stow, &queue);
@@ -344,8 +344,8 @@ START_TEST(test_killed_at_any_call)
         open_it();
         n_taken = queue_ledger(&queue)->emitted;
         n_delivered = queue_ledger(&queue)->delivered;
-        ck_assert_uint_eq(n_taken, queue.store.journal.committed == (EPOCH | 3)   ? 6
-                                   : queue.store.journal.committed == (EPOCH | 2) ? 3
+        ck_assert_uint_eq(n_taken, queue.vault.journal.committed == (EPOCH | 3)   ? 6
+                                   : queue.vault.journal.committed == (EPOCH | 2) ? 3
                                                                                   : 1);
         ck_assert_uint_eq(ledger_dropped(queue_ledger(&queue)), 0);
         ck_assert_uint_eq(queue_ledger(&queue)->spooled, stow.spool.n_lines);

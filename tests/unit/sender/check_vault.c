@@ -8,11 +8,11 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "sender/store.h"
+#include "sender/vault.h"
 
-#define LIMIT ((size_t)16 * STORE_PAGE)
+#define LIMIT ((size_t)16 * VAULT_PAGE)
 
-static struct store store;
+static struct vault vault;
 
 /* From so many fallocate(2) calls on they fail, but for those that give memory back; 0: none. */
 static unsigned refuse_from;
@@ -32,12 +32,12 @@ __wrap_fallocate(int fd, int mode, off_t offset, off_t len)
     return __real_fallocate(fd, mode, offset, len);
 }
 
-static enum store_found
+static enum vault_found
 open_store(int fd)
 {
-    enum store_found found;
+    enum vault_found found;
 
-    ck_assert_int_eq(store_open(&store, fd, LIMIT, &found), 0);
+    ck_assert_int_eq(vault_open(&vault, fd, LIMIT, &found), 0);
     return found;
 }
 
@@ -45,7 +45,7 @@ static int
 try_put(unsigned n, unsigned n_lines)
 {
     struct batch *batch = batch_of(n, n_lines);
-    int slot = store_put(&store, batch);
+    int slot = vault_put(&vault, batch);
 
     batch_free(batch);
     return slot;
@@ -58,14 +58,14 @@ put(unsigned n, unsigned n_lines)
     int slot = try_put(n, n_lines);
 
     ck_assert_int_ge(slot, 0);
-    store_change(&store, (uint32_t)slot, STORE_QUEUED, 0);
+    vault_change(&vault, (uint32_t)slot, VAULT_QUEUED, 0);
     return (uint32_t)slot;
 }
 
 static void
 assert_is(uint32_t slot, unsigned n, unsigned n_lines)
 {
-    struct batch *want = batch_of(n, n_lines), got = store_batch(&store, slot);
+    struct batch *want = batch_of(n, n_lines), got = vault_batch(&vault, slot);
 
     ck_assert_uint_eq(got.id, want->id);
     ck_assert_uint_eq(got.timestamp_s, want->timestamp_s);
@@ -93,27 +93,27 @@ START_TEST(test_what_is_put_is_there_again)
     uint32_t slots[5];
     int fd = new_arena();
 
-    ck_assert_int_eq(open_store(fd), STORE_EMPTY);
+    ck_assert_int_eq(open_store(fd), VAULT_EMPTY);
     for (unsigned i = 0; i < 5; i++)
         slots[i] = put(i, n_lines[i]);
-    store_change(&store, slots[1], STORE_DELIVERED, 77);
-    store_change(&store, slots[2], STORE_FREE, 0);
-    store.journal.committed = 5;
-    store_change(&store, STORE_NONE, STORE_FREE, 0);
-    store_close(&store);
+    vault_change(&vault, slots[1], VAULT_DELIVERED, 77);
+    vault_change(&vault, slots[2], VAULT_FREE, 0);
+    vault.journal.committed = 5;
+    vault_change(&vault, VAULT_NONE, VAULT_FREE, 0);
+    vault_close(&vault);
     for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(open_store(fd), STORE_ADOPTED);
-        ck_assert_uint_eq(store.n_live, 4);
-        ck_assert_uint_eq(store.taken, 6 * STORE_PAGE);
-        ck_assert_uint_eq(store.journal.committed, 5);
-        ck_assert_uint_eq(store_at(&store, slots[1])->state, STORE_DELIVERED);
-        ck_assert_uint_eq(store_at(&store, slots[1])->stamp_ms, 77);
-        ck_assert_uint_eq(store_at(&store, slots[0])->state, STORE_QUEUED);
-        assert_is(store.live[0], 0, 1);
-        assert_is(store.live[1], 1, 0);
-        assert_is(store.live[2], 3, 3 * LINES_OF_A_PAGE);
-        assert_is(store.live[3], 4, 2);
-        store_close(&store);
+        ck_assert_int_eq(open_store(fd), VAULT_ADOPTED);
+        ck_assert_uint_eq(vault.n_live, 4);
+        ck_assert_uint_eq(vault.taken, 6 * VAULT_PAGE);
+        ck_assert_uint_eq(vault.journal.committed, 5);
+        ck_assert_uint_eq(vault_at(&vault, slots[1])->state, VAULT_DELIVERED);
+        ck_assert_uint_eq(vault_at(&vault, slots[1])->stamp_ms, 77);
+        ck_assert_uint_eq(vault_at(&vault, slots[0])->state, VAULT_QUEUED);
+        assert_is(vault.live[0], 0, 1);
+        assert_is(vault.live[1], 1, 0);
+        assert_is(vault.live[2], 3, 3 * LINES_OF_A_PAGE);
+        assert_is(vault.live[3], 4, 2);
+        vault_close(&vault);
     }
     close(fd);
 }
@@ -129,23 +129,23 @@ START_TEST(test_memory_comes_and_goes)
     empty = memory_of(fd);
     slot = put(1, 4 * LINES_OF_A_PAGE);
     one = memory_of(fd);
-    ck_assert_uint_eq(one, empty + 4 * STORE_PAGE);
+    ck_assert_uint_eq(one, empty + 4 * VAULT_PAGE);
     for (unsigned i = 2; i < 50; i++) {
         uint32_t next = put(i, 4 * LINES_OF_A_PAGE);
 
-        store_change(&store, slot, STORE_FREE, 0);
+        vault_change(&vault, slot, VAULT_FREE, 0);
         ck_assert_uint_eq(memory_of(fd), one);
         slot = next;
     }
-    ck_assert_uint_eq(store.taken, 4 * STORE_PAGE);
+    ck_assert_uint_eq(vault.taken, 4 * VAULT_PAGE);
     /* What a process was copying when it was killed is no batch, and is given back. */
     ck_assert_int_ge(try_put(50, 4 * LINES_OF_A_PAGE), 0);
     ck_assert_uint_gt(memory_of(fd), one);
-    store_close(&store);
+    vault_close(&vault);
     open_store(fd);
     ck_assert_uint_eq(memory_of(fd), one);
-    ck_assert_uint_eq(store.n_live, 1);
-    store_close(&store);
+    ck_assert_uint_eq(vault.n_live, 1);
+    vault_close(&vault);
     close(fd);
 }
 END_TEST
@@ -159,36 +159,36 @@ START_TEST(test_no_place)
     for (unsigned i = 0; i < 8; i++)
         slots[i] = put(i, 4 * LINES_OF_A_PAGE);
     ck_assert_int_eq(try_put(8, 1), -ENOSPC);
-    store_change(&store, slots[3], STORE_FREE, 0);
-    store_change(&store, slots[5], STORE_FREE, 0);
+    vault_change(&vault, slots[3], VAULT_FREE, 0);
+    vault_change(&vault, slots[5], VAULT_FREE, 0);
     ck_assert_int_eq(try_put(8, 5 * LINES_OF_A_PAGE), -ENOSPC);
     assert_is(put(8, 4 * LINES_OF_A_PAGE), 8, 4 * LINES_OF_A_PAGE);
     for (unsigned i = 0; i < 4; i++)
         assert_is(put(9 + i, LINES_OF_A_PAGE), 9 + i, LINES_OF_A_PAGE);
     ck_assert_int_eq(try_put(8, 1), -ENOSPC);
     assert_is(slots[4], 4, 4 * LINES_OF_A_PAGE);
-    store_close(&store);
+    vault_close(&vault);
 }
 END_TEST
 
 START_TEST(test_no_slot)
 {
-    enum store_found found;
+    enum vault_found found;
     struct batch *batch = batch_of(1, 1);
 
-    ck_assert_int_eq(store_open(&store, new_arena(), (size_t)STORE_SLOTS * STORE_PAGE, &found), 0);
-    for (unsigned i = 0; i < STORE_SLOTS; i++) {
-        int slot = store_put(&store, batch);
+    ck_assert_int_eq(vault_open(&vault, new_arena(), (size_t)VAULT_SLOTS * VAULT_PAGE, &found), 0);
+    for (unsigned i = 0; i < VAULT_SLOTS; i++) {
+        int slot = vault_put(&vault, batch);
 
         ck_assert_int_ge(slot, 0);
         if (i % 64 != 0) /* the test is about slots, not about time */
-            store.slots[slot].state = STORE_QUEUED;
+            vault.slots[slot].state = VAULT_QUEUED;
         else
-            store_change(&store, (uint32_t)slot, STORE_QUEUED, 0);
+            vault_change(&vault, (uint32_t)slot, VAULT_QUEUED, 0);
     }
-    ck_assert_int_eq(store_put(&store, batch), -ENOSPC);
+    ck_assert_int_eq(vault_put(&vault, batch), -ENOSPC);
     batch_free(batch);
-    store_close(&store);
+    vault_close(&vault);
 }
 END_TEST
 
@@ -197,22 +197,22 @@ START_TEST(test_no_memory)
 {
     int fd = new_arena();
     struct batch *batch = batch_of(2, LINES_OF_A_PAGE);
-    enum store_found found;
+    enum vault_found found;
 
     refuse_from = 1;
-    ck_assert_int_eq(store_open(&store, fd, LIMIT, &found), -ENOSPC);
+    ck_assert_int_eq(vault_open(&vault, fd, LIMIT, &found), -ENOSPC);
     refuse_from = 0;
     open_store(fd);
     put(1, 1);
     refuse_from = 1;
-    ck_assert_int_eq(store_put(&store, batch), -ENOMEM);
-    ck_assert_uint_eq(store.n_live, 1);
+    ck_assert_int_eq(vault_put(&vault, batch), -ENOMEM);
+    ck_assert_uint_eq(vault.n_live, 1);
     refuse_from = 0;
     put(2, LINES_OF_A_PAGE);
-    store_close(&store);
-    ck_assert_int_eq(open_store(fd), STORE_ADOPTED);
-    ck_assert_uint_eq(store.n_live, 2);
-    store_close(&store);
+    vault_close(&vault);
+    ck_assert_int_eq(open_store(fd), VAULT_ADOPTED);
+    ck_assert_uint_eq(vault.n_live, 2);
+    vault_close(&vault);
     batch_free(batch);
     close(fd);
 }
@@ -223,18 +223,18 @@ START_TEST(test_other_limits)
 {
     static const size_t limits[] = {LIMIT / 8, 1, LIMIT * 4};
     int fd = new_arena();
-    enum store_found found;
+    enum vault_found found;
 
     open_store(fd);
     for (unsigned i = 0; i < 4; i++)
         put(i, 4 * LINES_OF_A_PAGE);
-    store_close(&store);
+    vault_close(&vault);
     for (size_t i = 0; i < 3; i++) {
-        ck_assert_int_eq(store_open(&store, fd, limits[i], &found), 0);
-        ck_assert_int_eq(found, STORE_ADOPTED);
-        ck_assert_uint_eq(store.n_live, 4);
-        assert_is(store.live[3], 3, 4 * LINES_OF_A_PAGE);
-        store_close(&store);
+        ck_assert_int_eq(vault_open(&vault, fd, limits[i], &found), 0);
+        ck_assert_int_eq(found, VAULT_ADOPTED);
+        ck_assert_uint_eq(vault.n_live, 4);
+        assert_is(vault.live[3], 3, 4 * LINES_OF_A_PAGE);
+        vault_close(&vault);
     }
     close(fd);
 }
@@ -249,17 +249,17 @@ START_TEST(test_foreign)
 
         open_store(fd);
         put(1, 1);
-        store_close(&store);
+        vault_close(&vault);
         ck_assert_int_eq((int)pread(fd, &byte, 1, at), 1);
         byte ^= 0x21;
         ck_assert_int_eq((int)pwrite(fd, &byte, 1, at), 1);
-        ck_assert_int_eq(open_store(fd), STORE_FOREIGN);
-        ck_assert_uint_eq(store.n_live, 0);
+        ck_assert_int_eq(open_store(fd), VAULT_FOREIGN);
+        ck_assert_uint_eq(vault.n_live, 0);
         put(1, 1);
-        store_close(&store);
-        ck_assert_int_eq(open_store(fd), STORE_ADOPTED);
-        ck_assert_uint_eq(store.n_live, 1);
-        store_close(&store);
+        vault_close(&vault);
+        ck_assert_int_eq(open_store(fd), VAULT_ADOPTED);
+        ck_assert_uint_eq(vault.n_live, 1);
+        vault_close(&vault);
         close(fd);
     }
 }
@@ -275,16 +275,16 @@ START_TEST(test_cut)
 
         open_store(fd);
         put(1, LINES_OF_A_PAGE);
-        store_close(&store);
+        vault_close(&vault);
         ck_assert_int_eq(ftruncate(fd, lens[i]), 0);
         ck_assert_int_eq(ftruncate(fd, lens[i] + 7), 0);
         open_store(fd);
-        if (store.n_live > 0)
-            assert_is(store.live[0], 1, LINES_OF_A_PAGE);
+        if (vault.n_live > 0)
+            assert_is(vault.live[0], 1, LINES_OF_A_PAGE);
         put(2, 1);
-        store_close(&store);
-        ck_assert_int_eq(open_store(fd), STORE_ADOPTED);
-        store_close(&store);
+        vault_close(&vault);
+        ck_assert_int_eq(open_store(fd), VAULT_ADOPTED);
+        vault_close(&vault);
         close(fd);
     }
 }
@@ -299,18 +299,18 @@ START_TEST(test_damaged)
     open_store(fd);
     put(1, 1);
     put(2, 2);
-    store_close(&store);
+    vault_close(&vault);
     ck_assert_int_eq((int)pwrite(fd, &byte, 1, 24), 1); /* its serial */
-    ck_assert_int_eq(open_store(fd), STORE_DAMAGED);
-    ck_assert_uint_eq(store.n_live, 2);
-    ck_assert_uint_eq(store.journal.now.emitted, 0);
+    ck_assert_int_eq(open_store(fd), VAULT_DAMAGED);
+    ck_assert_uint_eq(vault.n_live, 2);
+    ck_assert_uint_eq(vault.journal.now.emitted, 0);
     put(3, 3);
-    assert_is(store.live[1], 2, 2);
-    assert_is(store.live[2], 3, 3);
-    store_close(&store);
-    ck_assert_int_eq(open_store(fd), STORE_ADOPTED);
-    ck_assert_uint_eq(store.n_live, 3);
-    store_close(&store);
+    assert_is(vault.live[1], 2, 2);
+    assert_is(vault.live[2], 3, 3);
+    vault_close(&vault);
+    ck_assert_int_eq(open_store(fd), VAULT_ADOPTED);
+    ck_assert_uint_eq(vault.n_live, 3);
+    vault_close(&vault);
     close(fd);
 }
 END_TEST
@@ -318,8 +318,8 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("store");
-    TCase *tcase = tcase_create("store");
+    Suite *suite = suite_create("vault");
+    TCase *tcase = tcase_create("vault");
     SRunner *runner;
     int n_failed;
 

@@ -96,7 +96,7 @@ $(B)/tests/unit/sender/check_sender: private ALL_LDFLAGS += -Wl,--wrap=calloc \
 	-Wl,--wrap=clock_mono_ms
 
 # It tries what the sender does where the machine has no memory.
-$(B)/tests/unit/sender/check_store: private ALL_LDFLAGS += -Wl,--wrap=fallocate
+$(B)/tests/unit/sender/check_vault: private ALL_LDFLAGS += -Wl,--wrap=fallocate
 
 # They have a clock of their own.
 $(B)/tests/unit/sender/check_delivery $(B)/tests/unit/sender/check_intake: \

@@ -127,7 +127,7 @@ def await_backlog(sink, timeout):
 
     def is_there():
         stamps = {batch.timestamp for batch in sink.batches}
-        return max(stamps) > time.time() - 2 and len(stamps) > max(stamps) - min(stamps)
+        return stamps and max(stamps) > time.time() - 2 and len(stamps) > max(stamps) - min(stamps)
 
     sink.wait(is_there, "every interval", timeout)
 

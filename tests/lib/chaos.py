@@ -150,7 +150,8 @@ def assert_sent(daemon, sink, sent, dropped=0):
 def assert_whole(sink, sent):
     """All of it is at the sink, and nothing more."""
     store = sink.store
-    assert load.dropped(store) == 0, "the kernel had to drop datagrams"
+    drops = load.dropped(store)
+    assert drops == 0, f"the kernel had to drop {drops:g} datagrams"
     load.assert_exact(store, sent)
     assert_lines(sink)
 

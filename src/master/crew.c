@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "master/spawn.h"
 
@@ -41,6 +42,7 @@ run_worker(const struct crew *crew, int ready_fd)
     opts.ready_fd = ready_fd;
     opts.detach = crew->detach;
     opts.n_restarts = crew->children[ROLE_WORKER].n_restarts;
+    fault_point("worker_start");
     return worker_main(&opts);
 }
 
@@ -61,6 +63,7 @@ run_sender(const struct crew *crew, int ready_fd)
     opts.ready_fd = ready_fd;
     opts.detach = crew->detach;
     opts.n_restarts = crew->children[ROLE_SENDER].n_restarts;
+    fault_point("sender_start");
     return sender_main(&opts);
 }
 

@@ -76,7 +76,8 @@ bool flush_peek(struct flush *flush, struct record *out);
 /* Moves on behind what flush_peek gave. */
 void flush_advance(struct flush *flush);
 
-/* Begins the second walk. */
+/* Begins the second walk. Where another process has made the first one, what has expired by its end
+ * is forgotten by the next flush only, which is as good. */
 void flush_begin_clear(struct flush *flush);
 
 /* Clears up to n metrics. False at the end, when the tables may be closed again. */

@@ -14,6 +14,7 @@
 
 #include "base/fault.h"
 #include "metric/sketch.h"
+#include "worker/worker.h"
 
 #define MAGIC UINT64_C(0x7079737461747364) /* "pystatsd" */
 /* After so many that died of it, nobody tries any more. */

@@ -53,7 +53,7 @@ shape(void)
         sizeof(struct store),   sizeof(struct store_region), sizeof(struct metric),
         sizeof(struct counter), sizeof(struct timer),        sizeof(struct set),
         sizeof(struct gauge),   sizeof(struct sketch),       sizeof(struct arena),
-        PARSE_ERROR_COUNT,      sizeof(struct mmsghdr),      1};
+        PARSE_ERROR_COUNT,      sizeof(struct mmsghdr),      WORKER_LAYOUT};
     uint64_t hash = 0;
 
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)

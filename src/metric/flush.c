@@ -158,11 +158,10 @@ describe(const struct flush *flush, struct rules_case *out)
         .type = current(flush)->type, .n_idle = UINT32_MAX, .end_ms = flush->interval.end_ms};
     for (size_t i = 0; i < flush->opts.n_tables; i++) {
         struct metric *metric = flush->members[i];
-        uint64_t updated_ms;
+        uint64_t updated_ms = metric != NULL ? metric_updated_ms(metric) : 0;
 
         if (metric == NULL)
             continue;
-        updated_ms = metric_updated_ms(metric);
         out->touched |= metric_touched(metric, generation);
         out->touched_since |= metric_touched(metric, generation ^ 1);
         out->gauge_known |= metric->type == METRIC_GAUGE && metric_last(metric)->check != 0;
@@ -363,15 +362,13 @@ clear(struct flush *flush, struct metric *metric)
     struct table *table = flush->opts.tables[flush->table];
     unsigned generation = generation_of(flush);
 
-    if (metric->type == METRIC_GAUGE) {
-        undo_note(flush->opts.undo, &metric->active, sizeof(metric->active));
-        undo_note(flush->opts.undo, metric_last(metric), sizeof(struct gauge_last));
-    }
+    undo_note(flush->opts.undo, &metric->active, sizeof(metric->active));
     metric->active = flush->number;
     if (metric->type == METRIC_GAUGE) {
+        undo_note(flush->opts.undo, metric_last(metric), sizeof(struct gauge_last));
         metric_set_last(metric, metric_state(metric, generation));
-        undo_commit(flush->opts.undo);
     }
+    undo_commit(flush->opts.undo);
     metric_reset(metric, generation, &table->arena, &table->freed);
 }
 

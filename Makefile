@@ -1,8 +1,8 @@
 # make, make run, make test; `make help` names the rest.
 #
 # Variants, each in a directory of its own, also combined: DEBUG=1, WERROR=1,
-# SANITIZE=address,undefined, FAULTS=1. V=1 shows the commands. CC, CFLAGS, CPPFLAGS, LDFLAGS, PREFIX
-# and DESTDIR mean what they always do.
+# SANITIZE=address,undefined, FAULTS=1. V=1 shows the commands. CC, CFLAGS, CPPFLAGS, LDFLAGS,
+# PREFIX and DESTDIR mean what they always do.
 
 VERSION := $(shell sed -n '1s/^[^(]*(\([^)]*\)).*/\1/p' debian/changelog)
 PREFIX ?= /usr/local
@@ -10,7 +10,8 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 PKG_CONFIG ?= pkg-config
 LIBRARIES := libconfuse libsystemd libbsd
 
-B := build$(if $(DEBUG),-debug)$(if $(WERROR),-werror)$(if $(SANITIZE),-sanitize)$(if $(FAULTS),-faults)
+B := build$(if $(DEBUG),-debug)$(if $(WERROR),-werror)$(if $(SANITIZE),-sanitize)
+B := $(B)$(if $(FAULTS),-faults)
 
 ifdef DEBUG
 CFLAGS ?= -O0 -g3
@@ -34,8 +35,8 @@ CHECK_CFLAGS = $(call once,CHECK_CFLAGS,$(PKG_CONFIG) --cflags check)
 CHECK_LIBS = $(call once,CHECK_LIBS,$(PKG_CONFIG) --libs check)
 
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -Isrc -DPYSTATSD_VERSION='"$(VERSION)"' $(WARNINGS) \
-	-fstack-protector-strong $(FORTIFY) -fPIE $(SANITIZERS) $(if $(FAULTS),-DFAULTS) $(LIB_CFLAGS) $(CPPFLAGS) \
-	$(CFLAGS)
+	-fstack-protector-strong $(FORTIFY) -fPIE $(SANITIZERS) $(if $(FAULTS),-DFAULTS) \
+	$(LIB_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SANITIZERS) $(CFLAGS) $(LDFLAGS)
 
 FOLDERS := base metric pipe worker sender master
@@ -46,6 +47,8 @@ MAIN := $(B)/src/master/main.o
 CHECKS := $(UNITS:%.c=$(B)/%)
 BENCHES := $(patsubst tests/bench/%.c,$(B)/bench/%,$(sort $(wildcard tests/bench/*.c)))
 SERVER := $(B)/pystatsd-server
+# What the crash tests need: a load, a daemon with hooks, and one with fault points.
+CHAOS := $(B)/chaos/load $(B)/chaos/pystatsd-server
 
 comma := ,
 Q := $(if $(V),,@)
@@ -54,7 +57,7 @@ say = $(if $(V),:,printf '  %-7s %s\n') $(1) $(2)
 all: $(SERVER)
 
 # A goal that starts with `deps` has them in place before the first command that needs them.
-ifneq ($(filter deps test lint,$(MAKECMDGOALS)),)
+ifneq ($(filter deps test chaos lint,$(MAKECMDGOALS)),)
 $(B)/flags: | deps
 else ifneq ($(filter run,$(MAKECMDGOALS)),)
 $(B)/flags: | build-deps
@@ -91,20 +94,46 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libcore.a
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIB_LIBS)
 
 # It tries what the sender does without memory.
-$(B)/tests/unit/sender/check_sender: private ALL_LDFLAGS += -Wl,--wrap=calloc
+$(B)/tests/unit/sender/check_sender: private ALL_LDFLAGS += -Wl,--wrap=calloc \
+	-Wl,--wrap=clock_mono_ms
+
+# It tries what the sender does where the machine has no memory.
+$(B)/tests/unit/sender/check_vault: private ALL_LDFLAGS += -Wl,--wrap=fallocate
+
+# They have a clock of their own.
+$(B)/tests/unit/sender/check_delivery $(B)/tests/unit/sender/check_intake: \
+	private ALL_LDFLAGS += -Wl,--wrap=clock_mono_ms
+
+# It is killed between what it does to the disk.
+$(B)/tests/unit/sender/check_stow: private ALL_LDFLAGS += \
+	$(foreach call,renameat unlinkat fdatasync,-Wl$(comma)--wrap=$(call))
 
 # They try what a disk can do.
 DISK_CHECKS := $(addprefix $(B)/tests/unit/sender/check_,durable gauges spool spool_crash)
 $(DISK_CHECKS): private ALL_LDFLAGS += \
 	$(foreach call,openat write fdatasync renameat fsync unlinkat pread,-Wl$(comma)--wrap=$(call))
 
-# It tries what other builds leave out.
+# It tries what all but FAULTS=1 leave out.
 $(B)/src/base/fault-on.o: src/base/fault.c $(B)/flags
 	@mkdir -p $(@D)
 	@$(call say,CC,$<)
-	$(Q)$(CC) $(ALL_CFLAGS) -UFAULTS -DFAULTS -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -DFAULTS -MMD -MP -c -o $@ $<
 
-$(B)/tests/unit/base/check_fault: $(B)/src/base/fault-on.o
+$(B)/tests/unit/base/check_fault: $(if $(FAULTS),,$(B)/src/base/fault-on.o)
+
+$(B)/chaos/load: $(B)/tests/chaos/load.o
+	@mkdir -p $(@D)
+	@$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
+
+HOOKED := backoff_fail malloc calloc realloc mmap
+$(B)/chaos/pystatsd-server: $(MAIN) $(B)/tests/chaos/hooks.o $(B)/libcore.a
+	@mkdir -p $(@D)
+	@$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(HOOKED:%=-Wl,--wrap=%) -o $@ $^ $(LIB_LIBS)
+
+faults: $(if $(FAULTS),$(SERVER))
+	@$(if $(FAULTS),,$(MAKE) --no-print-directory FAULTS=1)
 
 $(B)/bench/%: $(B)/tests/bench/%.o
 	@mkdir -p $(@D)
@@ -125,8 +154,13 @@ run: build-deps $(SERVER)
 	@echo
 	@exec $(SERVER) --debug --config etc/default/pystatsd
 
-test: deps $(SERVER) $(CHECKS)
+test: deps $(SERVER) $(CHECKS) $(CHAOS) faults
 	@tests/run $(B)
+
+# The same crash tests as in `make test`, in full length.
+chaos: deps $(SERVER) $(CHAOS) faults
+	@seed=$${CHAOS_SEED:-$$(date +%s)} && echo "CHAOS_SEED=$$seed" && \
+		CHAOS=1 CHAOS_SEED=$$seed tests/run $(B) tests/proc/chaos
 
 bench: $(SERVER) $(BENCHES)
 	@tests/bench/run $(B) $(BENCH)
@@ -162,6 +196,7 @@ help:
 	@echo 'make             build $(B)/pystatsd-server'
 	@echo 'make run         serve in the foreground, showing every flush'
 	@echo 'make test        all tests, and lint'
+	@echo 'make chaos       what crashes and outages cost, in 20 minutes; CHAOS_SEED=N'
 	@echo 'make lint        formatting, layering and budgets'
 	@echo 'make bench       speed and memory; BENCH=--quick, BENCH="--only single", PEERS=1'
 	@echo 'make deps        install what building and testing needs, from Debian'
@@ -172,9 +207,11 @@ help:
 	@echo 'FAULTS=1: one that can be made to die at named places, see src/base/fault.h'
 	@echo 'V=1: show the commands. CC CFLAGS CPPFLAGS LDFLAGS PREFIX DESTDIR: as ever'
 
--include $(CORE:.o=.d) $(MAIN:.o=.d) $(B)/src/base/fault-on.d $(CHECKS:=.d) $(BENCHES:$(B)/bench/%=$(B)/tests/bench/%.d)
+-include $(CORE:.o=.d) $(MAIN:.o=.d) $(B)/src/base/fault-on.d $(CHECKS:=.d) \
+	$(BENCHES:$(B)/bench/%=$(B)/tests/bench/%.d)
+-include $(B)/tests/chaos/load.d $(B)/tests/chaos/hooks.d
 
 FORCE:
-.PHONY: all deps build-deps run test bench lint install uninstall clean help FORCE
+.PHONY: all deps build-deps run test chaos faults bench lint install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -121,23 +121,3 @@ buf_append_escaped(struct buf *buf, const void *bytes, size_t len, size_t max_le
     buf->len = last_cut;
     (void)buf_append_str(buf, CUT_MARK);
 }
-
-void
-buf_trim(struct buf *buf)
-{
-    uint8_t *data;
-
-    if (!buf->on_heap || buf->cap == buf->len)
-        return;
-    if (buf->len == 0) {
-        free(buf->data);
-        buf->data = NULL;
-        buf->cap = 0;
-        return;
-    }
-    data = realloc(buf->data, buf->len);
-    if (data == NULL)
-        return;
-    buf->data = data;
-    buf->cap = buf->len;
-}

@@ -40,7 +40,4 @@ int buf_append_str(struct buf *buf, const char *string);
  * rest as \xHH; "..." where it was cut. As much as fits is appended; never fails. */
 void buf_append_escaped(struct buf *buf, const void *bytes, size_t len, size_t max_len);
 
-/* Gives unused heap memory back. */
-void buf_trim(struct buf *buf);
-
 #endif

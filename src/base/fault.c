@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define PARTS_MAX 64
+#define TEXT_MAX  4096
 
 struct part {
     const char *name;
@@ -28,7 +29,7 @@ struct part {
 
 static struct part parts[PARTS_MAX];
 static uint32_t n_parts;
-static const char *poison;
+static char list[TEXT_MAX], poison[TEXT_MAX];
 
 /* What all processes share: the part that is waited for in the upper half, and how often its place
  * has been passed in the lower one. One word, so that exactly one process is struck. */
@@ -66,30 +67,30 @@ add_part(const char *text)
     n_parts++;
 }
 
-/* The copies stay as long as the process: what a title takes of the environment's place must not
- * matter. */
-static const char *
-read_env(const char *name)
+/* A copy: what a title takes of the environment's place must not matter. */
+static void
+read_env(const char *name, char out[TEXT_MAX])
 {
     const char *value = getenv(name);
-    char *copy = value != NULL && *value != '\0' ? strdup(value) : NULL;
 
-    return copy;
+    if (value != NULL && strlen(value) >= TEXT_MAX)
+        refuse("too long");
+    strcpy(out, value != NULL ? value : "");
 }
 
 void
 fault_init(void)
 {
-    const char *list = read_env("PYSTATSD_FAULTS");
+    const char *at = list;
 
-    poison = read_env("PYSTATSD_POISON");
+    read_env("PYSTATSD_FAULTS", list);
+    read_env("PYSTATSD_POISON", poison);
     n_parts = 0;
-    if (list == NULL)
+    if (*at == '\0')
         return;
-    for (const char *at = list; at != NULL; at = strchr(at, ',')) {
-        at += *at == ',';
-        add_part(at);
-    }
+    add_part(at);
+    while ((at = strchr(at, ',')) != NULL)
+        add_part(++at);
     progress =
         mmap(NULL, sizeof(*progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (progress == MAP_FAILED)
@@ -134,7 +135,7 @@ fault_point(const char *name)
 void
 fault_poison(const char *text, unsigned long len)
 {
-    if (poison != NULL && strlen(poison) == len && memcmp(poison, text, len) == 0)
+    if (len > 0 && strlen(poison) == len && memcmp(poison, text, len) == 0)
         abort();
 }
 

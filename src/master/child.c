@@ -88,18 +88,33 @@ is_permanent(int status)
 }
 
 static enum child_action
+replace_now(struct child *child, const struct child_event *event)
+{
+    child->state = CHILD_WAITING;
+    child->deadline_ms = event->now_ms;
+    return CHILD_NOTHING;
+}
+
+static bool
+was_killed_at_work(const struct child *child, const struct child_event *event)
+{
+    return child->state == CHILD_UP && event->has_beaten && WIFSIGNALED(event->status) &&
+           WTERMSIG(event->status) == SIGKILL;
+}
+
+static enum child_action
 replace(struct child *child, const struct child_event *event)
 {
     if (is_permanent(event->status))
         return fail(child, event);
     child->pid = 0;
     child->n_restarts++;
+    if (was_killed_at_work(child, event))
+        return replace_now(child, event);
     if (event->now_ms - child->started_ms < CHILD_STEADY_MS)
         return wait_longer(child, event);
     backoff_reset(&child->backoff);
-    child->state = CHILD_WAITING;
-    child->deadline_ms = event->now_ms;
-    return CHILD_NOTHING;
+    return replace_now(child, event);
 }
 
 static enum child_action

@@ -12,7 +12,8 @@
 
 #include "base/backoff.h"
 
-/* One that lived this long is replaced at once. */
+/* One that lived this long is replaced at once; so is one that was at work when somebody killed it,
+ * since nothing is wrong with it. */
 #define CHILD_STEADY_MS 10000
 /* EX_CONFIG of <sysexits.h>: what is wrong stays wrong, an operator must act. */
 #define CHILD_STATUS_PERMANENT 78
@@ -70,6 +71,7 @@ struct child_event {
     uint64_t now_ms;
     pid_t pid;       /* of CHILD_STARTED */
     int status;      /* of CHILD_EXITED */
+    bool has_beaten; /* of CHILD_EXITED: it had got on with its work */
     uint32_t chance; /* of CHILD_EXITED: any random number, for the jitter */
 };
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "master/spawn.h"
 
@@ -41,6 +42,7 @@ run_worker(const struct crew *crew, int ready_fd)
     opts.ready_fd = ready_fd;
     opts.detach = crew->detach;
     opts.n_restarts = crew->children[ROLE_WORKER].n_restarts;
+    fault_point("worker_start");
     return worker_main(&opts);
 }
 
@@ -61,6 +63,7 @@ run_sender(const struct crew *crew, int ready_fd)
     opts.ready_fd = ready_fd;
     opts.detach = crew->detach;
     opts.n_restarts = crew->children[ROLE_SENDER].n_restarts;
+    fault_point("sender_start");
     return sender_main(&opts);
 }
 
@@ -106,7 +109,8 @@ fork_child(struct crew *crew, enum role role)
     if (!crew->children[role].has_served)
         error =
             spawn_pipe(fds, 0, KEPT_BY_NONE, roles[role].keeper, &crew->ready_fds[role], &ready_fd);
-    pulse_begin(&crew->pulses[role], beat_of(crew, role));
+    crew->first_beats[role] = beat_of(crew, role);
+    pulse_begin(&crew->pulses[role], crew->first_beats[role]);
     pid = error == 0 ? spawn(fds, roles[role].keeper, roles[role].name, death_signal(crew)) : error;
     if (pid == 0)
         exit(roles[role].run(crew, ready_fd));
@@ -203,6 +207,7 @@ tell(struct crew *crew, enum role role, struct child_event event)
 
     event.now_ms = clock_mono_ms();
     event.chance = arc4random();
+    event.has_beaten = beat_of(crew, role) != crew->first_beats[role];
     action = child_step(child, &event);
     if (event.kind == CHILD_EXITED && pid != 0 && action != CHILD_GIVE_UP)
         log_end(crew, role, pid, &event, action);

@@ -24,9 +24,10 @@ struct crew {
     bool detach; /* the first of each let go of the terminal when they serve */
     struct child children[ROLE_COUNT];
     struct pulse pulses[ROLE_COUNT];
-    uint64_t look_ms;          /* when the children's progress is looked at next */
-    int ready_fds[ROLE_COUNT]; /* readable when the first of each serves or ends, else -1 */
-    int exit_status;           /* the daemon's, once one ended that is not to be replaced, else 0 */
+    uint64_t first_beats[ROLE_COUNT]; /* before the one that is there has done anything */
+    uint64_t look_ms;                 /* when the children's progress is looked at next */
+    int ready_fds[ROLE_COUNT];        /* readable when the first of each serves or ends, else -1 */
+    int exit_status; /* the daemon's, once one ended that is not to be replaced, else 0 */
     char failure[CREW_TEXT_MAX]; /* which one, and how */
 };
 

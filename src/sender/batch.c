@@ -38,6 +38,16 @@ has_room(const struct batch *batch, const struct record *record, size_t len)
     return record->source == RECORD_SELF || batch->records.len + len <= batch->metrics_limit;
 }
 
+/* Counts a record that was not added. */
+static void
+leave_out(struct batch *batch, size_t len, uint64_t n_points)
+{
+    if (len > batch->records.limit - batch->records.len)
+        batch->n_dropped += n_points;
+    else
+        batch->n_unkept += n_points;
+}
+
 int
 batch_add(struct batch *batch, const uint8_t *payload, size_t len)
 {
@@ -49,25 +59,14 @@ batch_add(struct batch *batch, const uint8_t *payload, size_t len)
 
         if (record_decode(&at, end, &record) != 0)
             return -1;
-        if (has_room(batch, &record, (size_t)(at - start)) &&
-            buf_append(&batch->records, start, (size_t)(at - start)) == 0)
+        if (!has_room(batch, &record, (size_t)(at - start)))
+            batch->n_dropped += record.n_points;
+        else if (buf_append(&batch->records, start, (size_t)(at - start)) == 0)
             batch->n_lines += record.n_points;
         else
-            batch->n_dropped += record.n_points;
+            leave_out(batch, (size_t)(at - start), record.n_points);
     }
     return 0;
-}
-
-uint64_t
-batch_count(const uint8_t *payload, size_t len)
-{
-    const uint8_t *at = payload, *end = payload + len;
-    struct record record;
-    uint64_t n = 0;
-
-    while (at < end && record_decode(&at, end, &record) == 0)
-        n += record.n_points;
-    return n;
 }
 
 void
@@ -89,7 +88,6 @@ batch_add_own(struct batch *batch, const char *name, double value)
 void
 batch_seal(struct batch *batch)
 {
-    buf_trim(&batch->records);
     batch->crc = hash_crc32c(0, batch->records.data, batch->records.len);
 }
 
@@ -97,10 +95,4 @@ bool
 batch_is_intact(const struct batch *batch)
 {
     return batch->crc == hash_crc32c(0, batch->records.data, batch->records.len);
-}
-
-size_t
-batch_size(const struct batch *batch)
-{
-    return sizeof(*batch) + batch->records.cap;
 }

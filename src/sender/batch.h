@@ -13,11 +13,11 @@
 #include "metric/point.h"
 
 struct batch {
-    struct batch *next;   /* the queue's */
     uint64_t id;          /* the flush's */
     uint64_t timestamp_s; /* of every point */
     uint64_t n_lines;     /* points in it */
     uint64_t n_dropped;   /* points that it had no room for */
+    uint64_t n_unkept;    /* points that there was no memory for */
     struct buf records;   /* encoded, see metric/point.h */
     size_t metrics_limit; /* bytes of records of metrics; the rest is for own statistics */
     uint32_t crc;         /* CRC-32C of records, once sealed */
@@ -35,22 +35,16 @@ void batch_free(struct batch *batch);
 
 /* Adds the records of a frame's payload. Returns 0, or -1 where from some record on they are no
  * records: those before it are taken, the rest is not. Records beyond the limit are counted in
- * n_dropped. */
+ * n_dropped, those that there is no memory for in n_unkept. */
 int batch_add(struct batch *batch, const uint8_t *payload, size_t len);
-
-/* How many points the records of a payload hold. */
-uint64_t batch_count(const uint8_t *payload, size_t len);
 
 /* Adds one point under the daemon's own name. */
 void batch_add_own(struct batch *batch, const char *name, double value);
 
-/* Ends it: memory that is not needed goes back, the checksum is made. */
+/* Ends it: the checksum is made. */
 void batch_seal(struct batch *batch);
 
 /* Whether a sealed batch still is what it was. */
 bool batch_is_intact(const struct batch *batch);
-
-/* What it takes of QUEUE_MEMORY, bytes. */
-size_t batch_size(const struct batch *batch);
 
 #endif

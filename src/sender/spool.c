@@ -10,10 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fault.h"
+
+/* Only what is used of it takes memory. One more than there may be, for the moment between. */
+#define INDEX_SIZE ((SPOOL_FILES_MAX + 1) * sizeof(struct spool_file))
 
 static int
 compare(const void *left, const void *right)
@@ -23,6 +27,18 @@ compare(const void *left, const void *right)
     if (a->timestamp_s != b->timestamp_s)
         return a->timestamp_s < b->timestamp_s ? -1 : 1;
     return a->id == b->id ? 0 : a->id < b->id ? -1 : 1;
+}
+
+static size_t
+find_oldest(const struct spool_file *files, size_t n)
+{
+    size_t oldest = 0;
+
+    for (size_t i = 1; i < n; i++) {
+        if (compare(&files[i], &files[oldest]) < 0)
+            oldest = i;
+    }
+    return oldest;
 }
 
 /* Where in the index file is, or belongs. Most that come are the newest. */
@@ -39,7 +55,7 @@ place_of(const struct spool *spool, const struct spool_file *file)
 static void
 enter(struct spool *spool, size_t at, const struct spool_file *file)
 {
-    assert(spool->n_files < SPOOL_FILES_MAX);
+    assert(spool->n_files <= SPOOL_FILES_MAX);
     memmove(&spool->files[at + 1], &spool->files[at],
             (spool->n_files - at) * sizeof(spool->files[0]));
     spool->files[at] = *file;
@@ -83,24 +99,25 @@ remove_bad(struct spool *spool, size_t at)
 static void
 remove_oldest_bad(struct spool *spool)
 {
-    size_t oldest = 0;
-
-    for (size_t i = 1; i < spool->n_bad; i++) {
-        if (compare(&spool->bad[i], &spool->bad[oldest]) < 0)
-            oldest = i;
-    }
-    remove_bad(spool, oldest);
+    remove_bad(spool, find_oldest(spool->bad, spool->n_bad));
 }
 
-/* A directory that is being read may show what has just been renamed once more. */
+/* One that is known under that name is no more. */
 static void
 keep_bad(struct spool *spool, const struct spool_file *file)
 {
-    if (find_bad(spool, file) < spool->n_bad)
-        return;
-    spool->bad[spool->n_bad++] = *file;
+    size_t at = find_bad(spool, file);
+
+    spool->bad[at] = *file;
+    spool->n_bad += at == spool->n_bad;
     if (spool->n_bad > SPOOL_BAD_MAX)
         remove_oldest_bad(spool);
+}
+
+static bool
+is_plain(const struct stat *entry)
+{
+    return S_ISREG(entry->st_mode) && entry->st_nlink == 1;
 }
 
 /* A file that is not in the index, or not any more. */
@@ -113,20 +130,20 @@ give_up(struct spool *spool, const struct spool_file *file, const char *reason)
     spool->bad_reason = reason;
 }
 
-/* The same, and it gets another name. One that had that name, of the same flush, goes. */
+/* The same, and it gets another name, in the place of one of the same flush. */
 static void
 set_aside(struct spool *spool, const struct spool_file *file, const char *reason)
 {
     char from[SPOOLFILE_NAME_SIZE], to[SPOOLFILE_NAME_SIZE];
     struct stat taken;
+    bool is_free;
 
     give_up(spool, file, reason);
-    if (find_bad(spool, file) < spool->n_bad)
-        remove_bad(spool, find_bad(spool, file));
     spoolfile_name(file, SPOOLFILE_FLUSH, from);
     spoolfile_name(file, SPOOLFILE_BAD, to);
-    if (fstatat(spool->dir_fd, to, &taken, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT &&
-        renameat(spool->dir_fd, from, spool->dir_fd, to) == 0)
+    is_free = fstatat(spool->dir_fd, to, &taken, AT_SYMLINK_NOFOLLOW) == 0 ? is_plain(&taken)
+                                                                           : errno == ENOENT;
+    if (is_free && renameat(spool->dir_fd, from, spool->dir_fd, to) == 0)
         keep_bad(spool, file);
 }
 
@@ -164,7 +181,6 @@ count_surplus(const struct spool *spool, uint64_t size, size_t n, uint64_t wall_
     return at;
 }
 
-/* Of a file that is not in the index, or will not be. */
 static int
 drop(struct spool *spool, const struct spool_file *file)
 {
@@ -203,23 +219,12 @@ is_passing(int status)
 
 /* ---- opening */
 
-/* The index is full and not sorted yet: the oldest of all that there are goes. */
+/* It goes even from where it cannot be removed. */
 static void
-replace_oldest(struct spool *spool, const struct spool_file *file)
+drop_from_index(struct spool *spool, size_t at)
 {
-    size_t oldest = 0;
-    struct spool_file gone = *file;
-
-    for (size_t i = 1; i < spool->n_files; i++) {
-        if (compare(&spool->files[i], &spool->files[oldest]) < 0)
-            oldest = i;
-    }
-    if (compare(&spool->files[oldest], file) < 0) {
-        gone = spool->files[oldest];
-        forget(spool, oldest, 1);
-        enter(spool, spool->n_files, file);
-    }
-    drop(spool, &gone);
+    drop(spool, &spool->files[at]);
+    forget(spool, at, 1);
 }
 
 /* A file that nothing but its name is known of. What it says of itself must do until it is read. */
@@ -240,12 +245,11 @@ take_file(struct spool *spool, struct spool_file *file)
         return 0;
     close(fd);
     file->n_lines = header.n_lines;
+    enter(spool, spool->n_files, file);
     if (file->size > spool->max_bytes)
-        drop(spool, file);
-    else if (spool->n_files == SPOOL_FILES_MAX)
-        replace_oldest(spool, file);
-    else
-        enter(spool, spool->n_files, file);
+        drop_from_index(spool, spool->n_files - 1);
+    else if (spool->n_files > SPOOL_FILES_MAX)
+        drop_from_index(spool, find_oldest(spool->files, spool->n_files));
     return 0;
 }
 
@@ -258,8 +262,7 @@ take_entry(struct spool *spool, const char *name)
 
     if (kind == SPOOLFILE_FOREIGN)
         return 0;
-    if (fstatat(spool->dir_fd, name, &found, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(found.st_mode) ||
-        found.st_nlink != 1) {
+    if (fstatat(spool->dir_fd, name, &found, AT_SYMLINK_NOFOLLOW) != 0 || !is_plain(&found)) {
         spool->n_ignored++;
         return 0;
     }
@@ -282,15 +285,13 @@ scan(struct spool *spool)
 
     if (directory == NULL && fd >= 0)
         close(fd);
-    while (status == 0) {
-        errno = 0;
-        entry = readdir(directory);
-        if (entry == NULL) {
-            status = -errno;
-            break;
-        }
+    errno = 0;
+    while (status == 0 && (entry = readdir(directory)) != NULL) {
         status = take_entry(spool, entry->d_name);
+        errno = 0;
     }
+    if (status == 0)
+        status = -errno;
     if (directory != NULL)
         closedir(directory);
     return status;
@@ -306,10 +307,12 @@ spool_open(struct spool *spool, int dir_fd, uint64_t max_bytes, uint64_t max_age
         .dir_fd = dir_fd,
         .max_bytes = max_bytes,
         .max_age_s = max_age_ms / 1000,
-        .files = calloc(SPOOL_FILES_MAX, sizeof(*spool->files)),
+        .files = mmap(NULL, INDEX_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
     };
-    if (spool->files == NULL)
+    if (spool->files == MAP_FAILED) {
+        spool->files = NULL;
         return -ENOMEM;
+    }
     status = scan(spool);
     if (status != 0) {
         spool_close(spool);
@@ -323,11 +326,10 @@ spool_open(struct spool *spool, int dir_fd, uint64_t max_bytes, uint64_t max_age
 void
 spool_close(struct spool *spool)
 {
-    free(spool->files);
+    if (spool->files != NULL)
+        munmap(spool->files, INDEX_SIZE);
     *spool = (struct spool){.dir_fd = -1};
 }
-
-/* ---- what comes and goes */
 
 int
 spool_put(struct spool *spool, const struct batch *batch, uint64_t wall_ms)

@@ -4,23 +4,24 @@
 #ifndef SENDER_TALLY_H
 #define SENDER_TALLY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "sender/batch.h"
+#include "sender/ledger.h"
 
 /* Counts, of the time since the flush before. */
 struct tally {
-    uint64_t lines_sent;    /* that the peer has taken */
-    uint64_t lines_refused; /* that were never sent, being none that carbon takes */
-    uint64_t lines_dropped; /* for want of room */
-    uint64_t failures;      /* deliveries that failed */
-    uint64_t reconnects;    /* deliveries that were begun after one had failed */
-    uint64_t frames_bad;    /* from the worker: no frame, or one that holds what is no record */
+    uint64_t failures;   /* deliveries that failed */
+    uint64_t reconnects; /* deliveries that were begun after one had failed */
+    uint64_t frames_bad; /* from the worker: no frame, or one that holds what is no record */
 };
 
 /* How things are at the moment. */
 struct tally_now {
+    const struct ledger *ledger, *told; /* now, and as the flush before told it */
     uint64_t queue_lines;
+    bool has_spool;
     uint64_t last_success_age_s;
     uint64_t n_restarts;
 };

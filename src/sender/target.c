@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* So long an answer is as good as a new one. */
-#define FRESH_MS 5000
 /* How long an answer may take where other addresses are known, where none are, and in a hurry. */
 #define KNOWN_WAIT_MS   1000
 #define UNKNOWN_WAIT_MS 12000
@@ -19,13 +17,15 @@
 #define ANSWER_MS 35000
 
 void
-target_init(struct target *target, int ask_fd, int addresses_fd, const char *destination)
+target_init(struct target *target, int ask_fd, int addresses_fd, const char *destination,
+            uint32_t fresh_ms)
 {
     struct resolved stale;
 
     memset(target, 0, sizeof(*target));
     target->ask_fd = ask_fd;
     target->addresses_fd = addresses_fd;
+    target->fresh_ms = fresh_ms;
     target->error = EAI_AGAIN;
     snprintf(target->destination, sizeof(target->destination), "%s", destination);
     while (read(addresses_fd, &stale, sizeof(stale)) > 0)
@@ -53,7 +53,7 @@ take(struct target *target, struct resolved *answer, uint64_t now_ms)
     target->error = answer->n < 0 ? answer->n : EAI_AGAIN;
     if (answer->n > 0 && answer->n <= NET_ADDRESSES_MAX) {
         target->addresses = *answer;
-        target->fresh_until_ms = now_ms + FRESH_MS;
+        target->fresh_until_ms = now_ms + target->fresh_ms;
     }
     if (moved)
         return TARGET_MOVED;

@@ -19,6 +19,7 @@ struct target {
     char destination[RESOLVED_DESTINATION_MAX]; /* "localhost:2003", for the log */
     struct resolved addresses;                  /* the last good answer; n is 0 before it */
     int error;                                  /* EAI_ code of the last answer */
+    uint32_t fresh_ms;                          /* how long an answer is as good as a new one */
     uint64_t fresh_until_ms;                    /* before, nobody is asked again */
     bool asked;                                 /* the question at asked_ms has no answer yet */
     uint64_t asked_ms;
@@ -41,7 +42,8 @@ enum target_state {
 
 /* Over two pipe ends, non-blocking, which the caller keeps and closes. What stands in addresses_fd
  * is the answer to somebody else and is thrown away. Copies destination. */
-void target_init(struct target *target, int ask_fd, int addresses_fd, const char *destination);
+void target_init(struct target *target, int ask_fd, int addresses_fd, const char *destination,
+                 uint32_t fresh_ms);
 
 /* Takes the answers that have come. */
 enum target_news target_read(struct target *target, uint64_t now_ms);

@@ -51,7 +51,7 @@ set_aside(struct store_region *region, const struct datagram *datagram, int fd)
     to_hex(datagram, LOGGED_MAX, hex);
     net_format(datagram->from, from);
     log_warnx("two workers have died of a datagram of %zu bytes from %s: it is left out: %s%s",
-              datagram->len, from, hex, datagram->len > LOGGED_MAX ? "…" : "");
+              datagram->len, from, hex, datagram->len > LOGGED_MAX ? "..." : "");
     save(datagram, from, fd);
     undo_note(&region->undo, &region->stats, sizeof(region->stats));
     undo_note(&region->undo, &region->stats_check, sizeof(region->stats_check));
@@ -64,15 +64,19 @@ set_aside(struct store_region *region, const struct datagram *datagram, int fd)
 }
 
 void
-quarantine_judge(struct store_region *region, const struct ingest *ingest, int n, int fd)
+quarantine_judge(struct store_region *region, const struct ingest *ingest, int n, bool has_crashed,
+                 int fd)
 {
     struct hand *hand = &region->hand;
     uint64_t suspect = hand->serial * HAND_DATAGRAMS + hand->busy;
 
     if ((int)hand->busy >= n)
         return;
-    hand->n_deaths = suspect == hand->suspect ? hand->n_deaths + 1 : 1;
-    hand->suspect = suspect;
-    if (hand->n_deaths >= DEATHS_MAX)
+    if (has_crashed) {
+        hand->n_deaths = suspect == hand->suspect ? hand->n_deaths + 1 : 1;
+        hand->suspect = suspect;
+    }
+    /* Somebody else may have killed the one that was about to set it aside. */
+    if (suspect == hand->suspect && hand->n_deaths >= DEATHS_MAX)
         set_aside(region, &ingest->datagrams[hand->busy], fd);
 }

@@ -21,6 +21,7 @@ schedule_init(struct schedule *schedule, uint64_t interval_ms, bool align, uint6
     };
 }
 
+/* Farther away than the next slot, the clock was set back: the interval is held when it is due. */
 void
 schedule_keep_above(struct schedule *schedule, uint64_t end_ms)
 {
@@ -31,6 +32,8 @@ schedule_keep_above(struct schedule *schedule, uint64_t end_ms)
     more_ms = end_ms - schedule->open.end_ms + schedule->interval_ms;
     more_ms -= more_ms % schedule->interval_ms;
     schedule->open.end_ms += more_ms;
+    if (more_ms > schedule->interval_ms)
+        return;
     schedule->open.span_ms += more_ms;
     schedule->deadline_ms += more_ms;
 }
@@ -41,15 +44,16 @@ schedule_resume(struct schedule *schedule, uint64_t interval_ms, bool align,
 {
     uint64_t left_ms = open->end_ms > wall_ms ? open->end_ms - wall_ms : 0;
 
-    /* Farther away, the clock was set back: the interval is held when it is due. */
+    /* Farther away, the clock was set back: the interval is held when it is due. How much of it has
+     * passed is in its span. */
     if (left_ms > interval_ms * 2)
-        left_ms = interval_ms * 2;
+        left_ms %= interval_ms;
     *schedule = (struct schedule){
         .interval_ms = interval_ms,
         .open = *open,
         .deadline_ms = mono_ms + left_ms,
         .align = align,
-        .resumed = left_ms == 0,
+        .resumed = open->end_ms <= wall_ms,
     };
 }
 
@@ -81,27 +85,38 @@ schedule_due(struct schedule *schedule, uint64_t mono_ms, uint64_t wall_ms)
     return true;
 }
 
+/* Closes, as it was, an interval that ended while there was no process, and opens one that begins
+ * now. */
+static uint64_t
+close_resumed(struct schedule *schedule, uint64_t mono_ms, uint64_t wall_ms, struct interval *out)
+{
+    uint64_t interval_ms = schedule->interval_ms;
+
+    *out = schedule->open;
+    schedule_init(schedule, interval_ms, schedule->align, mono_ms, wall_ms);
+    schedule_keep_above(schedule, out->end_ms);
+    return (schedule->open.end_ms - out->end_ms - 1) / interval_ms;
+}
+
 uint64_t
 schedule_close(struct schedule *schedule, uint64_t mono_ms, uint64_t wall_ms, struct interval *out)
 {
     uint64_t interval_ms = schedule->interval_ms;
     uint64_t end_ms = schedule->open.end_ms;
-    uint64_t overrun;
+    uint64_t n_late, n_skipped = 0, n_held;
 
     assert(mono_ms >= schedule->deadline_ms);
-    if (schedule->resumed) {
-        *out = schedule->open;
-        schedule_init(schedule, interval_ms, schedule->align, mono_ms, wall_ms);
-        schedule_keep_above(schedule, out->end_ms);
-        return 0;
-    }
-    overrun = (mono_ms - schedule->deadline_ms) / interval_ms;
+    n_late = (mono_ms - schedule->deadline_ms) / interval_ms;
+    if (schedule->resumed && n_late == 0)
+        return close_resumed(schedule, mono_ms, wall_ms, out);
     if (wall_ms > end_ms)
-        end_ms += (wall_ms - end_ms) / interval_ms * interval_ms;
+        n_skipped = (wall_ms - end_ms) / interval_ms;
+    n_held = schedule->holding ? (schedule->open.span_ms - 1) / interval_ms : 0;
+    end_ms += n_skipped * interval_ms;
     out->end_ms = end_ms;
-    out->span_ms = schedule->open.span_ms + overrun * interval_ms;
+    out->span_ms = schedule->open.span_ms + n_late * interval_ms;
     schedule->open = (struct interval){.end_ms = end_ms + interval_ms, .span_ms = interval_ms};
     schedule->deadline_ms = mono_ms + (schedule->open.end_ms - wall_ms);
-    schedule->holding = false;
-    return overrun;
+    schedule->holding = schedule->resumed = false;
+    return n_late + n_held > n_skipped ? n_late : n_skipped - n_held;
 }

@@ -4,7 +4,7 @@
  *
  * A timestamp is the end of its interval and grows with every one. Where the wall clock was set
  * back over half an interval, the open one goes on until the clock has reached its end again; where
- * it was set forward, slots are left out.
+ * it was set forward, slots are left out, and counted.
  */
 #ifndef WORKER_SCHEDULE_H
 #define WORKER_SCHEDULE_H
@@ -42,7 +42,8 @@ void schedule_resume(struct schedule *schedule, uint64_t interval_ms, bool align
 bool schedule_due(struct schedule *schedule, uint64_t mono_ms, uint64_t wall_ms);
 
 /* Ends the open interval, which must be due, gives it and opens the next. Intervals that could not
- * be closed in time are part of it: its span is a multiple. Returns how many those are. */
+ * be closed in time are part of it: its span is a multiple. Returns how many those are, or, where
+ * they are more, how many slots are left out that it was not held for. */
 uint64_t schedule_close(struct schedule *schedule, uint64_t mono_ms, uint64_t wall_ms,
                         struct interval *out);
 

@@ -14,6 +14,7 @@
 
 #include "base/fault.h"
 #include "metric/sketch.h"
+#include "worker/worker.h"
 
 #define MAGIC UINT64_C(0x7079737461747364) /* "pystatsd" */
 /* After so many that died of it, nobody tries any more. */
@@ -52,7 +53,7 @@ shape(void)
         sizeof(struct store),   sizeof(struct store_region), sizeof(struct metric),
         sizeof(struct counter), sizeof(struct timer),        sizeof(struct set),
         sizeof(struct gauge),   sizeof(struct sketch),       sizeof(struct arena),
-        PARSE_ERROR_COUNT,      sizeof(struct mmsghdr),      1};
+        PARSE_ERROR_COUNT,      sizeof(struct mmsghdr),      WORKER_LAYOUT};
     uint64_t hash = 0;
 
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
@@ -127,8 +128,6 @@ make_head(struct store *store, const struct store_opts *opts)
     store->shape = shape();
     store->region_size = region_size(opts);
     store->n_regions = (uint32_t)opts->n_regions;
-    store->magic = MAGIC;
-    store->check = head_check(store);
     store_set(store, &(struct store_state){.phase = STORE_COLLECTING});
     return 0;
 }
@@ -165,36 +164,40 @@ fits(const struct store *store, const struct store_opts *opts)
            (opts->n_regions == 1 || store->region_size == region_size(opts));
 }
 
-/* The main thread's own words. */
 static bool
-recover_head(struct store_map *map)
+state_is_sound(const struct store *store)
 {
-    struct store *store = map->store;
-
-    return undo_roll_back(&store->undo, store, map->size) == 0 &&
-           store->state.check == state_check(&store->state) && store->state.phase <= STORE_CLEARING;
+    return store->state.check == state_check(&store->state) && store->state.phase <= STORE_CLEARING;
 }
 
-/* What was there, as far as a head can say. */
+/* What was there, as far as a head can say. Without its magic it was still being made. */
 static enum store_outcome
-inspect(struct store_map *map, off_t file_size)
+inspect(struct store_map *map, size_t file_size)
 {
     struct store *store = map->store;
+    bool is_sound;
 
     if (file_size == 0)
         return STORE_FRESH;
-    if ((size_t)file_size < head_size() || !is_ours(store))
+    if (file_size < head_size() || (store->magic != 0 && !is_ours(store)))
         return STORE_FOREIGN;
+    if (store->magic == 0)
+        return STORE_BROKEN;
     if (map->opts.crashed && store->adopting != 0)
         store->n_failed++;
-    if (store->n_failed >= FAILURES_MAX || !recover_head(map))
-        return STORE_BROKEN;
-    map->floor_ms = store->state.open.end_ms;
-    if (!fits(store, &map->opts))
-        return STORE_FOREIGN;
     store->adopting = 1;
+    is_sound =
+        store->n_failed < FAILURES_MAX &&
+        undo_roll_back(&store->undo, store, file_size < map->size ? file_size : map->size) == 0 &&
+        is_ours(store);
+    if (state_is_sound(store))
+        map->floor_ms = store->state.open.end_ms;
+    else
+        is_sound = false;
+    if (!is_sound)
+        return STORE_BROKEN;
     fault_point("worker_adopt");
-    return STORE_ADOPTED;
+    return fits(store, &map->opts) ? STORE_ADOPTED : STORE_FOREIGN;
 }
 
 int
@@ -212,7 +215,7 @@ store_open(struct store_map *map, const struct store_opts *opts, enum store_outc
         return -errno;
     (void)madvise(memory, map->size, MADV_HUGEPAGE);
     map->store = memory;
-    *out = inspect(map, status.st_size);
+    *out = inspect(map, (size_t)status.st_size);
     /* With one region, MEMORY_LIMIT may have grown. */
     if (*out == STORE_ADOPTED)
         return status.st_size >= (off_t)map->size || ftruncate(opts->fd, (off_t)map->size) == 0
@@ -267,8 +270,10 @@ store_recover(const struct store_map *map, size_t i)
 }
 
 void
-store_adopted(struct store *store)
+store_settled(struct store *store)
 {
+    store->magic = MAGIC;
+    store->check = head_check(store);
     store->n_failed = 0;
     store->adopting = 0;
 }

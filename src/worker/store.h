@@ -78,7 +78,7 @@ enum store_outcome {
     STORE_FRESH,   /* there was nothing */
     STORE_ADOPTED, /* the head is sound; the regions are the caller's to adopt */
     STORE_FOREIGN, /* what was there is of another program, or of other settings */
-    STORE_BROKEN,  /* what was there is not sound, or two processes have died of it */
+    STORE_BROKEN,  /* what was there is not sound or not whole, or two processes have died of it */
 };
 
 struct store_opts {
@@ -116,7 +116,8 @@ void store_set(struct store *store, const struct store_state *state);
  * 0, or -EBADMSG. */
 int store_recover(const struct store_map *map, size_t i);
 
-/* A process has taken over and is well. */
-void store_adopted(struct store *store);
+/* A process has taken over, or has made everything anew: the file is whole. Until then what was
+ * made anew is made once more by the next process. */
+void store_settled(struct store *store);
 
 #endif

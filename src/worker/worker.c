@@ -5,7 +5,6 @@
 #include "worker/worker.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -14,15 +13,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/fault.h"
 #include "base/log.h"
 #include "base/ready.h"
 #include "base/sig.h"
-#include "worker/inherit.h"
-#include "worker/push.h"
-#include "worker/schedule.h"
-#include "worker/shard.h"
-#include "worker/store.h"
+#include "worker/cycle.h"
 
 /* What SIGTERM leaves time for. */
 #define FINAL_MS 6000
@@ -34,16 +28,11 @@ struct worker {
     int signal_fd, done_fd;
     pid_t master;
     bool stopping;
+    bool ended; /* the shards have been asked to end */
     struct filter filter;
     uint8_t *patterns; /* the filter's */
-    struct store_map map;
-    struct store *store;  /* the map's */
-    struct shard *shards; /* opts->n_threads */
-    struct schedule schedule;
+    struct cycle cycle;
     uint64_t *beats; /* of the shards, when all had beaten last */
-
-    bool halting; /* the shards have been asked to halt, and the interval stays open */
-    struct push push;
 };
 
 static void
@@ -79,116 +68,25 @@ make_filter(struct worker *worker)
 }
 
 static void
-take_over(struct worker *worker)
-{
-    const struct worker_opts *opts = worker->opts;
-    struct inherit_opts inherit_opts = {
-        .worker = opts,
-        .filter = &worker->filter,
-        .done_fd = worker->done_fd,
-        .wall_ms = clock_wall_ms(),
-    };
-    int error;
-
-    worker->shards = calloc(opts->n_threads, sizeof(*worker->shards));
-    worker->beats = calloc(opts->n_threads, sizeof(*worker->beats));
-    if (worker->shards == NULL || worker->beats == NULL)
-        give_up(-ENOMEM, "cannot start the ingest threads");
-    if ((error = inherit(&worker->map, worker->shards, &inherit_opts)) != 0)
-        give_up(error, "cannot take memory for the metrics");
-    worker->store = worker->map.store;
-}
-
-static void
-init_push(struct worker *worker)
-{
-    const struct worker_opts *opts = worker->opts;
-    struct flush_opts flush = {
-        .n_tables = opts->n_threads,
-        .dialect = &opts->dialect,
-        .rules = &opts->rules,
-        .max_samples = opts->timer_max_samples,
-        .undo = &worker->store->undo,
-    };
-    int error;
-
-    for (size_t i = 0; i < opts->n_threads; i++)
-        flush.tables[i] = &store_region(&worker->map, i)->table;
-    if ((error = flush_init(&worker->push.flush, &flush)) != 0)
-        give_up(error, "cannot take memory for the flush");
-    outlet_init(&worker->push.outlet, opts->pipe_fd);
-    worker->push.board = opts->board;
-    worker->push.self_stats = opts->self_stats;
-    worker->push.n_restarts = opts->n_restarts;
-}
-
-/* How the open interval stands is the successor's to know, too. */
-static void
-keep_open_interval(struct worker *worker)
-{
-    struct store_state state = worker->store->state;
-
-    state.open = worker->schedule.open;
-    store_set(worker->store, &state);
-}
-
-/* What was open goes on; what is new begins where no timestamp was used. */
-static void
-init_schedule(struct worker *worker)
-{
-    const struct worker_opts *opts = worker->opts;
-    const struct store_state *state = &worker->store->state;
-    uint64_t mono_ms = clock_mono_ms(), wall_ms = clock_wall_ms();
-
-    if (state->open.end_ms != 0) {
-        schedule_resume(&worker->schedule, opts->flush_ms, opts->flush_align, &state->open, mono_ms,
-                        wall_ms);
-        return;
-    }
-    schedule_init(&worker->schedule, opts->flush_ms, opts->flush_align, mono_ms, wall_ms);
-    schedule_keep_above(&worker->schedule, worker->map.floor_ms);
-    keep_open_interval(worker);
-}
-
-/* A flush that was on its way is sent again, or what was made of it is cleared. */
-static void begin_flush(struct worker *worker, bool is_open);
-
-static void
-resume_flush(struct worker *worker)
-{
-    if (worker->store->state.phase == STORE_SENDING)
-        begin_flush(worker, false);
-    else if (worker->store->state.phase == STORE_CLEARING)
-        push_clear(&worker->push);
-}
-
-static void
 init(struct worker *worker, const struct worker_opts *opts)
 {
+    int error;
+
     worker->opts = opts;
     worker->master = getppid();
     open_descriptors(worker);
     make_filter(worker);
-    take_over(worker);
-    init_push(worker);
-    init_schedule(worker);
-    resume_flush(worker);
-    for (size_t i = 0; i < opts->n_threads; i++) {
-        int error = shard_start(&worker->shards[i]);
-
-        if (error != 0)
-            give_up(error, "cannot start an ingest thread");
-    }
+    worker->beats = calloc(opts->n_threads, sizeof(*worker->beats));
+    if (worker->beats == NULL)
+        give_up(-ENOMEM, "cannot start the worker");
+    if ((error = cycle_open(&worker->cycle, opts, &worker->filter, worker->done_fd)) != 0)
+        give_up(error, "cannot go on with the metrics, or begin anew");
 }
 
 static void
 release(struct worker *worker)
 {
-    flush_release(&worker->push.flush);
-    for (size_t i = 0; i < worker->opts->n_threads; i++)
-        shard_join(&worker->shards[i]);
-    store_close(&worker->map);
-    free(worker->shards);
+    cycle_release(&worker->cycle);
     free(worker->beats);
     free(worker->patterns);
     close(worker->signal_fd);
@@ -196,153 +94,12 @@ release(struct worker *worker)
 }
 
 static void
-ask_shards(struct worker *worker, enum shard_request request)
-{
-    for (size_t i = 0; i < worker->opts->n_threads; i++)
-        shard_ask(&worker->shards[i], request);
-}
-
-static bool
-shards_are_done(const struct worker *worker)
-{
-    for (size_t i = 0; i < worker->opts->n_threads; i++) {
-        if (!shard_is_done(&worker->shards[i]))
-            return false;
-    }
-    return true;
-}
-
-/* An interval is being closed or on its way. */
-static bool
-is_busy(const struct worker *worker)
-{
-    return worker->store->state.phase != STORE_COLLECTING || worker->halting ||
-           worker->push.state != PUSH_DONE;
-}
-
-static void
-close_interval(struct worker *worker, const struct interval *interval, uint64_t overruns,
-               enum shard_request request)
-{
-    struct store_state state = worker->store->state;
-
-    state.phase = STORE_CLOSING;
-    state.closed = *interval;
-    state.overruns = overruns;
-    state.open = worker->schedule.open;
-    store_set(worker->store, &state);
-    fault_point("worker_closing");
-    ask_shards(worker, request);
-}
-
-/* An interval is not closed before the flush of the one before it is done; it then is longer. */
-static void
-close_if_due(struct worker *worker)
-{
-    uint64_t mono_ms = clock_mono_ms(), wall_ms = clock_wall_ms(), overruns;
-    bool was_holding = worker->schedule.holding;
-    struct interval interval;
-
-    if (is_busy(worker) || mono_ms < worker->schedule.deadline_ms)
-        return;
-    if (schedule_due(&worker->schedule, mono_ms, wall_ms)) {
-        overruns = schedule_close(&worker->schedule, mono_ms, wall_ms, &interval);
-        close_interval(worker, &interval, overruns, SHARD_CLOSE);
-        return;
-    }
-    keep_open_interval(worker);
-    if (!was_holding)
-        log_warnx("the clock was set back by more than half an interval: the open interval goes on "
-                  "until it ends again");
-}
-
-/* Once an interval, and only where names were refused. */
-static void
-log_culprit(const struct culprit *culprit)
-{
-    struct name worst = culprit_worst(culprit);
-
-    if (culprit->n_refused > 0)
-        log_warnx("%" PRIu64 " lines were refused for want of room (MAX_METRICS, MEMORY_LIMIT), "
-                  "most of them under %.*s",
-                  culprit->n_refused, (int)worst.len, worst.text);
-}
-
-static void
-gather_culprits(const struct worker *worker)
-{
-    struct culprit culprit = {0};
-
-    for (size_t i = 0; i < worker->opts->n_threads; i++)
-        culprit_merge(&culprit, &worker->shards[i].closed_culprit);
-    log_culprit(&culprit);
-}
-
-/* Sends what state says: the closed interval, or what there is of the open one. */
-static void
-begin_flush(struct worker *worker, bool is_open)
-{
-    const struct store_state *state = &worker->store->state;
-    struct push_job job = {
-        .flush_id = (uint64_t)worker->store->epoch << 32 | state->flush,
-        .interval = is_open ? state->open : state->closed,
-        .is_open = is_open,
-        .overruns = is_open ? 0 : state->overruns,
-    };
-
-    for (size_t i = 0; i < worker->opts->n_threads; i++) {
-        const struct store_region *region = store_region(&worker->map, i);
-
-        selfstat_add(&job.stats, is_open ? &region->stats : &region->closed);
-    }
-    push_begin(&worker->push, &job, clock_mono_ms());
-}
-
-/* When all shards have closed the interval, or have halted, its flush begins. */
-static void
-begin_if_closed(struct worker *worker)
-{
-    struct store_state state = worker->store->state;
-    uint64_t rings;
-
-    if ((state.phase != STORE_CLOSING && !worker->halting) || !shards_are_done(worker))
-        return;
-    /* Emptied behind the check, a ring for the last of them is not mistaken for a later one. */
-    (void)!read(worker->done_fd, &rings, sizeof(rings));
-    state.flush++;
-    if (!worker->halting) {
-        state.phase = STORE_SENDING;
-        state.number++;
-    }
-    store_set(worker->store, &state);
-    fault_point("worker_closed");
-    gather_culprits(worker);
-    begin_flush(worker, worker->halting);
-    worker->halting = false;
-}
-
-static void
-note_phase(struct worker *worker, enum store_phase phase)
-{
-    struct store_state state = worker->store->state;
-
-    state.phase = phase;
-    store_set(worker->store, &state);
-}
-
-static void
 push_interval(struct worker *worker)
 {
-    int error = push_step(&worker->push, clock_mono_ms());
+    int error = cycle_push(&worker->cycle);
 
     if (error != 0)
         give_up(error, "cannot write to the sender's pipe");
-    if (worker->push.state == PUSH_COMMITTED) {
-        note_phase(worker, STORE_CLEARING);
-        push_clear(&worker->push);
-    }
-    if (worker->push.state == PUSH_DONE && worker->store->state.phase == STORE_CLEARING)
-        note_phase(worker, STORE_COLLECTING);
 }
 
 /* Only the master may end an interval before its time: a worker that another asked to would flush
@@ -354,16 +111,16 @@ read_signals(struct worker *worker)
         worker->stopping = true;
 }
 
-/* The process gets on while all of its threads do. */
+/* The process gets on while all of its threads do, those that have ended aside. */
 static void
-beat(struct worker *worker)
+beat(struct worker *worker, bool shards_run)
 {
-    for (size_t i = 0; i < worker->opts->n_threads; i++) {
-        if (__atomic_load_n(&worker->shards[i].beat, __ATOMIC_RELAXED) == worker->beats[i])
+    for (size_t i = 0; i < worker->opts->n_threads && shards_run; i++) {
+        if (__atomic_load_n(&worker->cycle.shards[i].beat, __ATOMIC_RELAXED) == worker->beats[i])
             return;
     }
     for (size_t i = 0; i < worker->opts->n_threads; i++)
-        worker->beats[i] = __atomic_load_n(&worker->shards[i].beat, __ATOMIC_RELAXED);
+        worker->beats[i] = __atomic_load_n(&worker->cycle.shards[i].beat, __ATOMIC_RELAXED);
     board_count(&worker->opts->board->beats[BOARD_WORKER]);
 }
 
@@ -372,8 +129,9 @@ beat(struct worker *worker)
 static void
 wait_for_events(struct worker *worker, uint64_t deadline_ms)
 {
-    enum push_state state = worker->push.state;
-    bool waits_for_shards = worker->store->state.phase == STORE_CLOSING || worker->halting;
+    enum push_state state = worker->cycle.push.state;
+    bool waits_for_shards =
+        worker->cycle.store->state.phase == STORE_CLOSING || worker->cycle.halting;
     struct pollfd slots[] = {
         {.fd = worker->stopping ? -1 : worker->signal_fd, .events = POLLIN},
         {.fd = waits_for_shards ? worker->done_fd : -1, .events = POLLIN},
@@ -389,14 +147,14 @@ wait_for_events(struct worker *worker, uint64_t deadline_ms)
         fatal(EXIT_FAILURE, "poll");
     if (slots[3].revents != 0)
         (void)!read(worker->opts->ack_fd, &rings, sizeof(rings));
-    beat(worker);
+    beat(worker, waits_for_shards || !worker->ended);
 }
 
 /* While an interval is on its way, its end is what is waited for, not that of the next. */
 static uint64_t
 next_deadline(const struct worker *worker)
 {
-    return is_busy(worker) ? UINT64_MAX : worker->schedule.deadline_ms;
+    return cycle_is_busy(&worker->cycle) ? UINT64_MAX : worker->cycle.schedule.deadline_ms;
 }
 
 static void
@@ -405,8 +163,8 @@ worker_run(struct worker *worker)
     while (!worker->stopping) {
         wait_for_events(worker, next_deadline(worker));
         read_signals(worker);
-        close_if_due(worker);
-        begin_if_closed(worker);
+        cycle_close_if_due(&worker->cycle);
+        cycle_begin_if_closed(&worker->cycle);
         push_interval(worker);
     }
 }
@@ -417,9 +175,9 @@ static bool
 finish_flush(struct worker *worker, uint64_t deadline_ms)
 {
     for (;;) {
-        begin_if_closed(worker);
+        cycle_begin_if_closed(&worker->cycle);
         push_interval(worker);
-        if (!is_busy(worker))
+        if (!cycle_is_busy(&worker->cycle))
             return true;
         if (clock_mono_ms() >= deadline_ms)
             return false;
@@ -427,50 +185,22 @@ finish_flush(struct worker *worker, uint64_t deadline_ms)
     }
 }
 
-/* What has been received in all, for the sender's last line. */
-static void
-tell_ledger(const struct worker *worker)
-{
-    struct selfstat sum = {0};
-
-    for (size_t i = 0; i < worker->opts->n_threads; i++) {
-        selfstat_add(&sum, &store_region(&worker->map, i)->total);
-        selfstat_add(&sum, &store_region(&worker->map, i)->stats);
-    }
-    worker->opts->board->ledger = (struct board_ledger){
-        .lines = sum.lines,
-        .applied = sum.verdicts[TABLE_APPLIED],
-        .filtered = sum.verdicts[TABLE_FILTERED],
-        .bad = selfstat_bad(&sum),
-        .refused = selfstat_refused(&sum),
-        .udp_drops = sum.udp_drops,
-        .quarantined = sum.quarantined,
-    };
-}
-
 /* Asked to stop: what the kernel has queued still counts, and the open interval goes out under its
- * own timestamp. Where a successor may go on with it, it stays open; else it is closed, and the
- * rest of its time is another one's. */
+ * own timestamp. */
 static int
 finish(struct worker *worker)
 {
     uint64_t deadline_ms = clock_mono_ms() + FINAL_MS;
-    bool is_flushed;
+    bool is_flushed = finish_flush(worker, deadline_ms);
 
-    is_flushed = finish_flush(worker, deadline_ms);
-    if (!is_flushed) {
-        log_warnx("the sender takes nothing: the flush at hand is not done");
-    } else if (worker->opts->keep_open) {
-        worker->halting = true;
-        ask_shards(worker, SHARD_HALT);
-        is_flushed = finish_flush(worker, deadline_ms);
-    } else {
-        close_interval(worker, &worker->schedule.open, 0, SHARD_STOP);
+    if (is_flushed) {
+        cycle_end(&worker->cycle);
+        worker->ended = true;
         is_flushed = finish_flush(worker, deadline_ms);
     }
-    tell_ledger(worker);
+    cycle_tell_ledger(&worker->cycle, &worker->opts->board->ledger);
     if (!is_flushed)
-        log_warnx("the last flush is incomplete%s",
+        log_warnx("the sender takes nothing: the last flush is incomplete%s",
                   worker->opts->keep_open ? "; the next start goes on with it" : "");
     return is_flushed ? 0 : -1;
 }
@@ -483,6 +213,7 @@ worker_main(const struct worker_opts *opts)
     if (worker == NULL)
         fatal(EXIT_FAILURE, "cannot start the worker");
     init(worker, opts);
+    board_count(&opts->board->beats[BOARD_WORKER]);
     ready_tell(opts->ready_fd, opts->detach);
     worker_run(worker);
     /* Shards that could not be asked to stop end with the process; until then they use all this. */

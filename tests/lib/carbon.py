@@ -23,7 +23,7 @@ DATABASE = whisper
 ENABLE_LOGROTATION = False
 USER =
 MAX_CACHE_SIZE = inf
-MAX_UPDATES_PER_SECOND = inf
+MAX_UPDATES_PER_SECOND = {updates}
 MAX_CREATES_PER_MINUTE = inf
 LINE_RECEIVER_INTERFACE = 127.0.0.1
 LINE_RECEIVER_PORT = {line}
@@ -36,7 +36,7 @@ CACHE_WRITE_STRATEGY = naive
 CARBON_METRIC_INTERVAL = 0
 ENABLE_TAGS = False
 """
-SCHEMAS = "[all]\npattern = .*\nretentions = 1s:1h\n"
+SCHEMAS = "[all]\npattern = .*\nretentions = {slot_s}s:1h\n"
 AGGREGATION = "[all]\npattern = .*\nxFilesFactor = 0\naggregationMethod = last\n"
 
 
@@ -48,19 +48,21 @@ def missing():
 
 
 class Carbon:
-    """One carbon-cache. Its port is known, and refuses, before start()."""
+    """One carbon-cache, of slots of slot_s seconds. Its port is known, and refuses, before start();
+    updates, the points that it writes in a second, may change until then."""
 
     host = "127.0.0.1"
 
-    def __init__(self, place):
+    def __init__(self, place, slot_s=1, updates="inf"):
         self.place = os.path.join(str(place), "carbon")
         self.port = free_tcp_port()
         self.process = None
         for name in ("conf", "whisper", "log", "run"):
             os.makedirs(os.path.join(self.place, name))
-        ports = {"line": self.port, "pickle": free_tcp_port(), "query": free_tcp_port()}
-        self._write("conf/carbon.conf", CONF.format(place=self.place, **ports))
-        self._write("conf/storage-schemas.conf", SCHEMAS)
+        self.updates = updates
+        self.ports = {"line": self.port, "pickle": free_tcp_port(), "query": free_tcp_port()}
+        self._write("conf/carbon.conf", "")
+        self._write("conf/storage-schemas.conf", SCHEMAS.format(slot_s=slot_s))
         self._write("conf/storage-aggregation.conf", AGGREGATION)
         if IS_ROOT:
             for path, _, _ in os.walk(self.place):
@@ -71,6 +73,8 @@ class Carbon:
             file.write(text)
 
     def start(self):
+        settings = {"place": self.place, "updates": self.updates, **self.ports}
+        self._write("conf/carbon.conf", CONF.format(**settings))
         argv = [
             *(AS_NOBODY if IS_ROOT else []),
             PROGRAM,
@@ -108,6 +112,11 @@ class Carbon:
     def resume(self):
         self.process.send_signal(signal.SIGCONT)
 
+    def kill(self):
+        """Whatever it has not written by now is lost."""
+        self.process.kill()
+        self.process.wait()
+
     def series(self, name):
         """{timestamp: value} of what the whisper file of a name holds; {} where there is none."""
         import whisper
@@ -123,7 +132,7 @@ class Carbon:
         return {start + i * step: v for i, v in enumerate(values) if v is not None}
 
     def close(self):
-        if self.process is None:
+        if self.process is None or self.process.poll() is not None:
             return
         self.resume()
         self.process.terminate()

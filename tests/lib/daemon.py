@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 
-from lib import proc
+from lib import ledger, proc
 from lib.wait import PATIENCE_S, until
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), os.pardir, os.pardir))
@@ -46,9 +46,9 @@ class Notify:
         self._socket.close()
 
 
-def command(settings, args=(), config="/dev/null"):
+def command(settings, args=(), config="/dev/null", server=SERVER):
     """The daemon's argv."""
-    argv = [SERVER, *args, "--config", str(config)]
+    argv = [server, *args, "--config", str(config)]
     for key, value in settings.items():
         argv += ["--set", f"{key}={value}"]
     return argv
@@ -71,9 +71,22 @@ def run(settings=None, args=(), config="/dev/null", as_nobody=False, timeout=PAT
 
 
 class Daemon:
-    """One daemon in the foreground. Its output goes to files in place."""
+    """One daemon in the foreground. Its output goes to files in place.
 
-    def __init__(self, place, settings, args=(), config="/dev/null", as_nobody=False):
+    server is another build of it, wrapper the argv that it is run by (its pid has to stay that of
+    the daemon), environment what it gets besides the test's own."""
+
+    def __init__(
+        self,
+        place,
+        settings,
+        args=(),
+        config="/dev/null",
+        as_nobody=False,
+        server=SERVER,
+        wrapper=(),
+        environment=None,
+    ):
         self.place = str(place)
         self.settings = {"LISTEN_ADDRESS": "127.0.0.1", "FLUSH_INTERVAL": "1000"}
         self.settings.update(settings)
@@ -82,8 +95,12 @@ class Daemon:
         self.args = args
         self.config = config
         self.as_nobody = as_nobody and IS_ROOT
+        self.server = server
+        self.wrapper = wrapper
+        self.environment = environment or {}
         self.notify = Notify()
         self.process = None
+        self.served = False
         self.port = 0
         self._client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
@@ -107,7 +124,7 @@ class Daemon:
     def _spawn(self):
         self.port = int(self.settings.get("LOCAL_PYSTATD_PORT") or proc.free_udp_port())
         settings = {**self.settings, "LOCAL_PYSTATD_PORT": str(self.port)}
-        argv = command(settings, self.args, self.config)
+        argv = [*self.wrapper, *command(settings, self.args, self.config, self.server)]
         if self.as_nobody:
             argv = AS_NOBODY + argv
         out = open(os.path.join(self.place, "stdout"), "wb")
@@ -118,7 +135,7 @@ class Daemon:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
-                env={**os.environ, "NOTIFY_SOCKET": self.notify.address},
+                env={**os.environ, "NOTIFY_SOCKET": self.notify.address, **self.environment},
                 start_new_session=True,
             )
 
@@ -171,12 +188,20 @@ class Daemon:
         proc.wait_gone(self.group(), "the daemon's children to end")
         return status
 
+    def _check_ledger(self):
+        """Of one that served, was asked to stop, and could say so."""
+        ended_cleanly = self.process.returncode == 0 and self.served
+        if ended_cleanly and not {"LOG", "LOG_LEVEL"} & set(self.settings):
+            ledger.check(self.log)
+
     def group(self):
         return proc.group(self.pid)
 
     def close(self):
-        """Ends it, and fails where it left a process behind or a sanitizer complained."""
+        """Ends it, and fails where it left a process behind, a sanitizer complained or its ledger
+        does not close."""
         self._client.close()
+        self.served = self.notify.count("READY=1") > 0
         self.notify.close()
         if self.process is None:
             return
@@ -194,6 +219,7 @@ class Daemon:
         self.process.wait()
         assert not left, f"the daemon left {left} behind; its log: {self.log}"
         assert not SANITIZER.search(self.log), self.log
+        self._check_ledger()
 
 
 def write_config(place, text):

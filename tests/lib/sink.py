@@ -20,6 +20,7 @@ class Connection:
         self.sock = sock
         self.data = b""
         self.began = time.time()
+        self.ended = None
         self.acknowledged = False
         self._parsed = (0, [])
 
@@ -104,6 +105,29 @@ def talk_back(connection):
     healthy(connection)
 
 
+def close_at_once(connection):
+    """Takes nothing and says nothing."""
+
+
+def drip(connection):
+    """Takes a byte a second, in small buffers, until the fault is lifted."""
+    connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    while connection.sink.fault is drip and not connection.sink.closed:
+        if not connection.read(1):
+            return
+        time.sleep(1)
+    healthy(connection)
+
+
+def flood(connection):
+    """Sends rubbish for as long as anybody takes it, a gigabyte at most, and reads nothing."""
+    block = b"\xff\x00HTTP/1.0\n" * 4096
+    for _ in range(2**30 // len(block)):
+        if connection.sink.fault is not flood or connection.sink.closed:
+            return
+        connection.sock.sendall(block)
+
+
 class Sink:
     """Listens on its own port from the start, unless listening=False: then it refuses."""
 
@@ -180,6 +204,7 @@ class Sink:
             pass
         finally:
             connection.sock.close()
+            connection.ended = time.time()
             with self._changed:
                 self._changed.notify_all()
 

@@ -4,6 +4,8 @@ import os
 import signal
 import socket
 import subprocess
+import threading
+import time
 
 import pytest
 
@@ -309,13 +311,52 @@ def test_reload_says_what_takes_a_restart(daemons, place, sink):
     until(lambda: "MAX_NAME" in daemon.log, "a word on MAX_NAME")
 
 
-def test_many_reloads_lose_nothing(daemons, place, sink):
-    daemon, _ = configured(daemons, place, sink)
-    for _ in range(20):
+def send_slowly(daemon, n, over_s):
+    for sent in range(n):
         daemon.send("many:1|c")
+        if sent % 50 == 0:
+            time.sleep(over_s * 50 / n)
+
+
+def test_hundred_reloads_under_load_lose_nothing(daemons, place, sink):
+    daemon, _ = configured(daemons, place, sink)
+    load = threading.Thread(target=send_slowly, args=(daemon, 5000, 3))
+    load.start()
+    for turn in range(100):
+        # Every third is wrong and changes nothing.
+        write_config(place, f"GRAPHITE_PORT={'soon' if turn % 3 == 2 else sink.port}\n")
         reload(daemon)
-    sink.wait_total("stats.many", 20)
-    assert sink.total("stats.many") == 20
+    load.join()
+    sink.wait_total("stats.many", 5000)
+    assert daemon.stop() == 0
+    assert sink.total("stats.many") == 5000
+    assert daemon.notify.count("RELOADING=1") == 100
+    assert len(daemon.warnings("the configuration stays as it was")) == 33
+    assert not daemon.warnings("died")
+
+
+def test_watchdog_hears_of_progress(daemons, sink, monkeypatch):
+    """Not while a child stands still, and again when it has been replaced."""
+    monkeypatch.setenv("WATCHDOG_USEC", "2000000")
+    daemon = daemons(sink)
+    alive = "WATCHDOG=1"
+    began = time.monotonic()
+    until(lambda: daemon.notify.count(alive) >= 3, "three signs of life")
+    assert time.monotonic() - began < 2 * 3
+    worker = daemon.child("worker")
+    os.kill(worker, signal.SIGSTOP)
+    proc.wait_stopped(worker)
+    until(lambda: daemon.warnings("has made no progress"), "the stall")
+    heard = daemon.notify.count(alive)
+    until(lambda: not proc.alive(worker), "the hung one's end")
+    assert daemon.notify.count(alive) == heard, "it was told that all is well"
+    until(lambda: daemon.notify.count(alive) >= heard + 2, "signs of life again")
+    assert daemon.stop() == 0
+
+
+def test_nobody_watches(daemon):
+    daemon.sink.wait_batches(2)
+    assert daemon.notify.count("WATCHDOG=1") == 0
 
 
 def test_service_manager_is_told(daemon):

@@ -24,15 +24,19 @@ def send_fat(daemon, names):
         daemon.send("\n".join(f"{name}:1|c" for name in names[i : i + 100]))
 
 
+def is_gapless(stamps):
+    return bool(stamps) and sorted(stamps) == list(range(min(stamps), max(stamps) + 1))
+
+
 def assert_whole(sink, first=None):
-    """Every flush from the first on is in the store, and all copies of it are the same bytes."""
+    """Every flush from the first on gets into the store, and all copies of it are the same bytes."""
+    sink.wait(lambda: is_gapless({batch.timestamp for batch in sink.batches}), "every interval")
     copies = {}
     for connection in sink.connections:
         if connection.lines():
             copies.setdefault(connection.timestamp, []).append(connection)
     acknowledged = {batch.timestamp for batch in sink.batches}
     stamps = sorted(acknowledged)
-    assert stamps == list(range(stamps[0], stamps[-1] + 1)), "an interval is missing"
     assert first is None or stamps[0] <= first
     for timestamp, tries in copies.items():
         if timestamp not in acknowledged:
@@ -110,11 +114,14 @@ def test_carbon_is_not_there_yet(daemons, sinks):
     assert len(daemon.warnings(str(sink.port))) == 1, "one warning says that carbon is away"
     assert len(daemon.log.splitlines()) <= started + 1, "there is more to read every time"
     sink.listen()
+    listening = time.time()
     sink.wait_total("stats.c", sent)
     assert sink.total("stats.c") == sent
     assert_whole(sink, began + 2)
-    order = [batch.timestamp for batch in sink.batches]
-    assert order == sorted(order), "not the oldest first"
+    order = [it.timestamp for it in sink.batches]
+    assert order[0] >= int(listening) - 1, "what is live does not go first"
+    late = [stamp for stamp in order if stamp < int(listening) - 1]
+    assert len(late) >= 2 and late == sorted(late), "not the oldest first of what had to wait"
     assert sink.total("statsd.send_failures") >= 2
 
 
@@ -190,10 +197,9 @@ def test_queue_is_bounded(daemons, sinks):
         time.sleep(0.25)  # the pace of the traffic
     sink.listen()
     sink.wait(lambda: sink.total("statsd.queue_dropped") > 0, "queue_dropped")
-    sink.wait(lambda: len(sink.batches) >= 4, "the flushes that were kept")
-    stamps = [batch.timestamp for batch in sink.batches]
-    assert stamps == list(range(stamps[0], stamps[0] + len(stamps))), "not the oldest were dropped"
-    for batch in sink.batches[:3]:
+    sink.wait(lambda: len(sink.batches) >= 6, "the flushes that were kept")
+    sink.wait(lambda: is_gapless([batch.timestamp for batch in sink.batches]), "all but the oldest")
+    for batch in sorted(sink.batches, key=lambda it: it.timestamp)[:3]:
         assert set(f"stats.{name}" for name in names) <= set(batch.values()), "a flush was cut"
     assert len(daemon.log) < 20_000
 
@@ -218,5 +224,5 @@ def test_outage_at_debug_level(daemons, sinks):
     daemon.send("c:1|c")
     until(lambda: daemon.warnings(str(sink.port)), "the daemon to notice")
     assert daemon.stop() == 0
-    told = [it for it in daemon.log.splitlines() if "refused" in it]
+    told = [it for it in daemon.log.splitlines() if "Connection refused" in it]
     assert len(told) == 1, told

@@ -37,7 +37,7 @@ def once(daemon, sink):
 
 def test_every_datagram_is_received_or_counted(daemons, sink):
     """The kernel queues the first ones and drops the rest, while the worker cannot read."""
-    sent = 100_000
+    sent = 20_000
     daemon = daemons(sink, {**SUMS, "RECEIVE_BUFFER": "256K", "TIMER_MAX_SAMPLES": "200000"})
     worker = stopped(daemon, "worker")
     daemon.send(*(b"seen:1|c\nnumber:%05d|ms" % i for i in range(sent)))
@@ -70,27 +70,25 @@ def send_in_time(daemon, seconds):
     return sent
 
 
-def test_intervals_wait_for_a_stopped_sender(daemons, sink):
-    """Every one comes later with its own timestamp, rate and counts."""
-    daemon = daemons(sink)
+def test_interval_waits_for_a_stopped_sender(daemons, sink):
+    """It is closed when the one before it is safe, and says how many it stands for. The sender is
+    stopped for less time than makes it one that hangs."""
+    daemon = daemons(sink, SUMS)
     sink.wait_batches(1)
     sender = stopped(daemon, "sender")
     n_before = len(sink.batches)
-    sent = send_in_time(daemon, 8)
-    time.sleep(1.1)  # until the last interval is over, too
+    sent = sum(send_in_time(daemon, 3).values())
     assert len(sink.batches) == n_before
     os.kill(sender, signal.SIGCONT)
-    sink.wait(lambda: sink.total("stats.c") >= sum(sent.values()), "all samples")
+    sink.wait_total("stats.c", sent)
+    sink.wait_batches(len(sink.batches) + 1)
     stamps = [batch.timestamp for batch in sink.batches]
-    assert stamps == list(range(stamps[0], stamps[0] + len(stamps)))
-    assert stamps[-1] >= max(sent)
-    assert sink.total("stats.c") == sum(sent.values())
-    assert sink.total("statsd.flush_overruns") == 0
-    rates = dict(sink.series("stats.c"))
-    lines = dict(sink.series("statsd.lines_received"))
-    assert all(lines[stamp] == rates.get(stamp, 0) for stamp in stamps)
-    in_time = [stamp for stamp, n in sent.items() if rates.get(stamp) == n]
-    assert len(in_time) >= 6, f"sent {sent}, received {rates}"
+    assert stamps == sorted(set(stamps))
+    assert sink.total("stats.c") == sent
+    assert sink.total("statsd.lines_received") == sent
+    overruns = sink.total("statsd.flush_overruns")
+    assert overruns >= 1
+    assert stamps[-1] - stamps[0] == len(stamps) - 1 + overruns
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])

@@ -55,6 +55,8 @@ def kinds(pid):
             kind = "pipe-write" if flags & os.O_ACCMODE == os.O_WRONLY else "pipe-read"
         elif kind == "anon_inode":
             kind = number
+        elif kind == "/memfd":
+            kind = number.split()[0]
         found.setdefault(kind, []).append(link)
     return sorted(kind for kind, links in found.items() for _ in links), found
 
@@ -70,11 +72,12 @@ def test_descriptors(daemon):
     """Each child has what it works with and nothing else; a connection comes and goes."""
     daemon.sink.wait_batches(1)
     worker, worker_links = held(daemon, "worker")
-    assert worker == ["[eventfd]", "[eventfd]", "[signalfd]", "pipe-write", "udp"]
+    memory = ["pystatsd-worker"]
+    assert worker == ["[eventfd]"] * 3 + ["[signalfd]", "pipe-write", *memory, "udp"]
     sender, sender_links = held(daemon, "sender")
     passing = ("tcp", "socket", "[signalfd]")
     sender = [kind for kind in sender if kind not in passing]
-    assert sender == ["pipe-read", "pipe-read", "pipe-write"]
+    assert sender == ["[eventfd]", "pipe-read", "pipe-read", "pipe-write", "pystatsd-sender"]
     assert worker_links["pipe-write"][0] in sender_links["pipe-read"]
     assert worker_links["pipe-write"] != sender_links["pipe-write"]
 
@@ -142,12 +145,87 @@ def test_killed_again_and_again(daemon):
     daemon.sink.wait_total("stats.back", 1)
 
 
+def test_files_of_the_state(daemons, sink, place):
+    """Each child has its own; what keeps other daemons out is held by all."""
+    state = os.path.join(place, "state")
+    spool = os.path.join(place, "spool")
+    gauges = os.path.join(place, "lib", "gauges")
+    daemon = daemons(sink, {"STATE_DIR": state, "SPOOL_DIR": spool, "GAUGES_FILE": gauges})
+    paths = {}
+    for name in "worker", "sender":
+        links = [link for kind in held(daemon, name)[1].values() for link in kind]
+        paths[name] = {link for link in links if link.startswith(place)}
+    assert paths["worker"] >= {f"{state}/worker-1.arena", f"{state}/quarantine"}
+    assert not paths["worker"] & {f"{state}/sender-1.arena", spool, os.path.dirname(gauges), state}
+    assert paths["sender"] >= {f"{state}/sender-1.arena", spool, os.path.dirname(gauges)}
+    assert not paths["sender"] & {f"{state}/worker-1.arena", f"{state}/quarantine", state}
+    owner = os.stat(daemon.place).st_uid  # who runs the tests
+    user = pwd.getpwnam("nobody").pw_uid if IS_ROOT else owner
+    assert {os.stat(path).st_uid for path in (state, f"{state}/worker-1.arena")} == {owner}
+    assert {os.stat(path).st_uid for path in (spool, os.path.dirname(gauges))} == {user}
+    for path in state, spool, os.path.dirname(gauges):
+        assert os.stat(path).st_mode & 0o7777 == 0o700, path
+
+
 def test_children_end_with_the_master(daemon):
     daemon.sink.wait_batches(1)
     everyone = pids(daemon)
     os.kill(daemon.pid, signal.SIGKILL)
     daemon.wait()
     proc.wait_gone(everyone)
+
+
+def test_state_is_free_when_the_master_was_killed(daemons, sink, place):
+    """Nobody finishes anything then: another daemon goes on with it, and can at once."""
+    settings = {"STATE_DIR": os.path.join(place, "state"), "AGGREGATE_COUNTERS": "no"}
+    for _ in range(3):
+        daemon = daemons(sink, settings)
+        everyone = pids(daemon)
+        os.kill(everyone[1], signal.SIGSTOP)  # such a one would not heed SIGTERM
+        os.kill(daemon.pid, signal.SIGKILL)
+        daemon.wait()
+    daemon = daemons(sink, settings)
+    proc.wait_gone(everyone)
+    daemon.send("next:1|c")
+    sink.wait_total("stats.next", 1)
+
+
+@pytest.mark.parametrize("name", ["worker", "sender"])
+def test_hung_child_is_replaced(daemon, name):
+    """What came meanwhile waits in the kernel, or in the pipe, for the next one."""
+    daemon.sink.wait_batches(1)
+    other = daemon.child("sender" if name == "worker" else "worker")
+    hung = daemon.child(name)
+    os.kill(hung, signal.SIGSTOP)
+    proc.wait_stopped(hung)
+    began = time.monotonic()
+    daemon.send("hung:1|c")
+    until(lambda: daemon.warnings(f"{name} (pid {hung}) has made no progress"), "the stall")
+    assert time.monotonic() - began > 4
+    until(lambda: not proc.alive(hung), "the hung one's end")
+    assert daemon.child(name) != hung
+    assert time.monotonic() - began < 8
+    assert daemon.warnings(f"{name} (pid {hung}) has stalled and does not abort: killing it")
+    assert daemon.warnings(f"{name} (pid {hung}) died: signal 9")
+    daemon.send("hung:2|c")
+    daemon.sink.wait_total("stats.hung", 3)
+    assert daemon.sink.total("stats.hung") == 3
+    assert proc.alive(other), "the other child was replaced, too"
+
+
+def test_stopped_group_goes_on(daemon):
+    """As by ^Z: nobody is blamed for a time in which the master stood still as well."""
+    everyone = pids(daemon)
+    daemon.sink.wait_batches(1)
+    os.killpg(daemon.pid, signal.SIGSTOP)
+    for pid in everyone:
+        proc.wait_stopped(pid)
+    time.sleep(6)
+    os.killpg(daemon.pid, signal.SIGCONT)
+    daemon.send("later:1|c")
+    daemon.sink.wait_total("stats.later", 1)
+    assert pids(daemon) == everyone
+    assert not daemon.warnings("no progress")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["term", "int"])

@@ -75,6 +75,85 @@ def test_unknown_user(key):
     assert_refused(run(settings), "nosuchone")
 
 
+def listening():
+    """Settings of a daemon that starts where nothing else is wrong."""
+    return {**QUIET, "LOCAL_PYSTATD_PORT": str(proc.free_udp_port())}
+
+
+def test_state_of_another(daemons, place):
+    """The second daemon waits for those that are ending, then it says why it does not start."""
+    state = os.path.join(place, "state")
+    daemon = daemons(None, {"STATE_DIR": state})
+    result = run({**listening(), "STATE_DIR": state})
+    assert_refused(result, f"STATE_DIR ({state})", "another pystatsd uses it")
+    assert daemon.stop() == 0
+    assert daemons(None, {"STATE_DIR": state}).stop() == 0
+
+
+def test_state_of_another_version(daemons, place):
+    state = os.path.join(place, "state")
+    os.mkdir(state, 0o700)
+    foreign = os.path.join(state, "worker-999.arena")
+    with open(foreign, "w", encoding="ascii") as file:
+        file.write("of another time")
+    daemon = daemons(None, {"STATE_DIR": state})
+    lines = [line for line in daemon.log.splitlines() if "worker-999.arena" in line]
+    assert len(lines) == 1 and "[INFO]" in lines[0] and "left alone" in lines[0]
+    assert daemon.stop() == 0
+    with open(foreign, encoding="ascii") as file:
+        assert file.read() == "of another time"
+
+
+def test_state_that_others_may_write_to(place):
+    state = os.path.join(place, "state")
+    os.mkdir(state)
+    os.chmod(state, 0o777)
+    assert_refused(run({**listening(), "STATE_DIR": state}), f"STATE_DIR ({state})")
+
+
+@pytest.mark.parametrize("key", ["STATE_DIR", "SPOOL_DIR", "GAUGES_FILE"])
+def test_directory_that_is_none(place, key):
+    path = os.path.join(place, "file")
+    with open(path, "w", encoding="ascii") as file:
+        file.write("untouched")
+    value = f"{path}/gauges" if key == "GAUGES_FILE" else path
+    assert_refused(run({**listening(), key: value}), f"{key} ({path})")
+    os.unlink(path)
+    os.symlink(place, path)
+    assert_refused(run({**listening(), key: value}), f"{key} ({path})")
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="takes root: a directory of another user")
+@pytest.mark.parametrize("as_nobody", [False, True])
+@pytest.mark.parametrize("key", ["SPOOL_DIR", "GAUGES_FILE"])
+def test_directory_that_is_not_for_the_user(place, key, as_nobody):
+    path = os.path.join(place, "roots")
+    os.mkdir(path)
+    value = f"{path}/gauges" if key == "GAUGES_FILE" else path
+    result = run({**listening(), key: value}, as_nobody=as_nobody)
+    assert_refused(result, f"{key} ({path})", "may write to")
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="takes root: what is left of it is the point")
+def test_capabilities_of_the_unit(daemons, sink, place, monkeypatch):
+    """Root as the service manager leaves it may not pass over permissions: not at the first start,
+    nor at the next, which finds directories of another user."""
+    with open(os.path.join(daemon_module.ROOT, "init/pystatsd.service"), encoding="ascii") as file:
+        names = re.search(r"^CapabilityBoundingSet=(.*)$", file.read(), re.M).group(1).lower()
+    bounding = ",".join(["-all", *names.replace("cap_", "+").split()])
+    argv = ["setpriv", f"--bounding-set={bounding}", "--inh-caps=-all", "--clear-groups"]
+    monkeypatch.setattr(daemon_module, "command", lambda *args: argv + command(*args))
+    settings = {
+        "STATE_DIR": f"{place}/state", "SPOOL_DIR": f"{place}/spool",
+        "GAUGES_FILE": f"{place}/lib/gauges", "AGGREGATE_COUNTERS": "no",
+    }
+    for turn in range(2):
+        daemon = daemons(sink, settings)
+        daemon.send(f"turn{turn}:1|c")
+        sink.wait_total(f"stats.turn{turn}", 1)
+        assert daemon.stop() == 0
+
+
 def test_nothing_to_listen_on():
     assert_refused(run(QUIET), "LOCAL_PYSTATD_PORT")
 

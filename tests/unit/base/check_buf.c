@@ -104,35 +104,6 @@ START_TEST(test_reserve)
 }
 END_TEST
 
-START_TEST(test_trim)
-{
-    struct buf buf;
-    char storage[8];
-
-    buf_init(&buf, 1000);
-    buf_trim(&buf);
-    ck_assert_ptr_null(buf.data);
-    ck_assert_ptr_nonnull(buf_reserve(&buf, 900));
-    ck_assert_int_eq(buf_append_str(&buf, "abc"), 0);
-    buf_trim(&buf);
-    ck_assert_uint_eq(buf.cap, 3);
-    assert_holds(&buf, "abc");
-    ck_assert_int_eq(buf_append_str(&buf, "def"), 0);
-    assert_holds(&buf, "abcdef");
-    buf.len = 0;
-    buf_trim(&buf);
-    ck_assert_uint_eq(buf.cap, 0);
-    ck_assert_int_eq(buf_append_str(&buf, "again"), 0);
-    assert_holds(&buf, "again");
-    buf_release(&buf);
-
-    buf_init_fixed(&buf, storage, sizeof(storage));
-    buf_trim(&buf);
-    ck_assert_uint_eq(buf.cap, sizeof(storage));
-    ck_assert_ptr_eq(buf.data, storage);
-}
-END_TEST
-
 START_TEST(test_release_of_zeroed)
 {
     struct buf buf = {0};
@@ -197,7 +168,6 @@ main(void)
     tcase_add_test(tcase, test_fixed_never_exceeds_its_storage);
     tcase_add_test(tcase, test_heap_grows_up_to_its_limit);
     tcase_add_test(tcase, test_reserve);
-    tcase_add_test(tcase, test_trim);
     tcase_add_test(tcase, test_release_of_zeroed);
     tcase_add_test(tcase, test_escaped);
     suite_add_tcase(suite, tcase);

@@ -294,6 +294,35 @@ START_TEST(test_the_steady_come_back_at_once)
 }
 END_TEST
 
+/* Who kills a process with an axe is no fault of it, but only where it had been at work. */
+static const struct {
+    int status;
+    bool has_beaten, at_once;
+} killings[] = {
+    {KILLED(SIGKILL), true, true},
+    {KILLED(SIGKILL), false, false},
+    {KILLED(SIGSEGV), true, false},
+    {EXITED(1), true, false},
+};
+
+START_TEST(test_killed_at_work_comes_back_at_once)
+{
+    struct child child = in_state(CHILD_UP);
+    const struct child_event event = {.kind = CHILD_EXITED,
+                                      .now_ms = NOW + 1,
+                                      .status = killings[_i].status,
+                                      .has_beaten = killings[_i].has_beaten};
+
+    child.started_ms = NOW;
+    for (int again = 0; again < 3; again++) {
+        ck_assert_int_eq(child_step(&child, &event), CHILD_NOTHING);
+        ck_assert_int_eq(child.state, CHILD_WAITING);
+        ck_assert_int_eq(child.deadline_ms == NOW + 1, killings[_i].at_once);
+        tell(&child, CHILD_STARTED, NOW);
+    }
+}
+END_TEST
+
 START_TEST(test_a_start_that_fails_is_no_restart)
 {
     struct child child;
@@ -525,6 +554,8 @@ main(void)
     tcase_add_test(tcase, test_killed_by_us_is_the_end);
     tcase_add_test(tcase, test_the_young_wait_longer_each_time);
     tcase_add_test(tcase, test_the_steady_come_back_at_once);
+    tcase_add_loop_test(tcase, test_killed_at_work_comes_back_at_once, 0,
+                        sizeof(killings) / sizeof(killings[0]));
     tcase_add_test(tcase, test_a_start_that_fails_is_no_restart);
     tcase_add_test(tcase, test_jitter_is_a_tenth_either_way);
     tcase_add_test(tcase, test_dies_at_start_again_and_again);

@@ -233,6 +233,41 @@ START_TEST(test_loops)
 END_TEST
 
 static bool
+has_worker_ended(const struct crew *a_crew)
+{
+    return a_crew->children[ROLE_WORKER].state == CHILD_ENDED;
+}
+
+/* The worker cannot end without it: another takes what it flushes at last. */
+START_TEST(test_sender_hangs_in_the_stop)
+{
+    pid_t worker, hung;
+
+    turn_until(crew_is_ready);
+    worker = crew.children[ROLE_WORKER].pid;
+    hung = crew.children[ROLE_SENDER].pid;
+    kill(worker, SIGSTOP);
+    ck_assert_int_eq(waitpid(worker, NULL, WUNTRACED), worker);
+    kill(hung, SIGSTOP);
+    ck_assert_int_eq(waitpid(hung, NULL, WUNTRACED), hung);
+    crew_stop(&crew);
+    look(ROLE_SENDER, 1 + PULSE_PATIENCE);
+    ck_assert_int_eq(crew.children[ROLE_SENDER].state, CHILD_LAST);
+    ck_assert_uint_le(crew.children[ROLE_SENDER].deadline_ms, clock_mono_ms() + CHILD_ABORT_MS);
+    crew.children[ROLE_SENDER].deadline_ms = 0;
+    while (crew.children[ROLE_SENDER].pid == hung)
+        turn();
+    ck_assert_int_eq(crew.children[ROLE_SENDER].state, CHILD_LAST);
+    ck_assert_int_ge(holdings.pipe_write, 0);
+    kill(worker, SIGCONT);
+    turn_until(has_worker_ended);
+    turn_until(crew_is_over);
+    ck_assert_int_eq(holdings.pipe_write, -1);
+    ck_assert_int_eq(crew.exit_status, 0);
+}
+END_TEST
+
+static bool
 has_failed(const struct crew *a_crew)
 {
     return a_crew->exit_status != 0;
@@ -279,6 +314,7 @@ main(int argc, char **argv, char **envp)
     tcase_add_loop_test(tcase, test_what_is_said_of_an_end, 0, sizeof(ends) / sizeof(ends[0]));
     tcase_add_loop_test(tcase, test_hangs, 0, ROLE_COUNT);
     tcase_add_test(tcase, test_loops);
+    tcase_add_test(tcase, test_sender_hangs_in_the_stop);
     tcase_add_test(tcase, test_cannot_serve);
     tcase_add_test(tcase, test_others_are_none_of_it);
     suite_add_tcase(suite, tcase);

@@ -3,6 +3,7 @@
  * that acknowledge, break off, stall or talk. Time is an argument.
  */
 #include <check.h>
+#include <errno.h>
 #include <linux/sockios.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -14,7 +15,8 @@
 #include "base/clock.h"
 #include "sender/carbon.h"
 
-#define ID          UINT64_C(1700000012345)
+#define ID          UINT64_C(0x5eed00000001)
+#define END_MS      UINT64_C(1700000012345)
 #define NOW_MS      UINT64_C(1000000)
 #define CONNECT_MS  100
 #define SEND_MS     200
@@ -80,10 +82,10 @@ static void
 rig_init(struct rig *rig, int n_lines)
 {
     memset(rig, 0, sizeof(*rig));
-    ck_assert_int_eq(carbon_init(&rig->carbon, CONNECT_MS, SEND_MS), 0);
+    ck_assert_int_eq(carbon_init(&rig->carbon, CONNECT_MS, SEND_MS, true), 0);
     ck_assert_int_eq(rig->carbon.fd, -1);
     dialect_init(&rig->dialect);
-    rig->batch = batch_new(ID, 1 << 24);
+    rig->batch = batch_new(ID, END_MS, 1 << 24);
     for (int i = 0; i < n_lines; i++)
         batch_add_own(rig->batch, "a.name.of.some.length", i);
     batch_seal(rig->batch);
@@ -122,6 +124,18 @@ accept_one(int listener)
     return fd;
 }
 
+/* One step; that a connection stands is none. */
+static enum carbon_result
+advance(struct rig *rig, uint64_t now_ms)
+{
+    enum carbon_result result = carbon_step(&rig->carbon, now_ms);
+
+    if (result != CARBON_CONNECTED)
+        return result;
+    ck_assert_uint_eq(rig->carbon.n_written, 0);
+    return carbon_step(&rig->carbon, now_ms);
+}
+
 /* Steps while the socket has events, until the end or until it has had none for a moment. */
 static enum carbon_result
 step(struct rig *rig)
@@ -130,7 +144,7 @@ step(struct rig *rig)
     struct pollfd slot;
 
     do {
-        result = carbon_step(&rig->carbon, NOW_MS);
+        result = advance(rig, NOW_MS);
         slot = (struct pollfd){.fd = rig->carbon.fd, .events = carbon_events(&rig->carbon)};
     } while (result == CARBON_BUSY && poll(&slot, 1, 10) > 0);
     return result;
@@ -176,7 +190,7 @@ hear_all(struct rig *rig, int peer)
     uint64_t deadline_ms = clock_mono_ms() + PATIENCE_MS;
 
     while (!hear(rig, peer)) {
-        ck_assert_int_eq(carbon_step(&rig->carbon, NOW_MS), CARBON_BUSY);
+        ck_assert_int_eq(advance(rig, NOW_MS), CARBON_BUSY);
         ck_assert_uint_lt(clock_mono_ms(), deadline_ms);
     }
 }
@@ -377,6 +391,7 @@ END_TEST
 static void
 assert_timeout(struct rig *rig, uint64_t deadline_ms, const char *why)
 {
+    ck_assert_int_eq(carbon_step(&rig->carbon, NOW_MS), CARBON_BUSY); /* sees what was taken last */
     ck_assert_uint_eq(rig->carbon.deadline_ms, deadline_ms);
     ck_assert_int_eq(carbon_step(&rig->carbon, deadline_ms - 1), CARBON_BUSY);
     ck_assert_int_eq(carbon_step(&rig->carbon, deadline_ms), CARBON_FAILED);
@@ -410,7 +425,7 @@ START_TEST(test_peer_that_reads_slowly)
         ck_assert_uint_lt(clock_mono_ms(), deadline_ms);
         if (poll(&slot, 1, 1) == 1)
             now_ms += SEND_MS - 1;
-        ck_assert_int_eq(carbon_step(&rig.carbon, now_ms), CARBON_BUSY);
+        ck_assert_int_eq(advance(&rig, now_ms), CARBON_BUSY);
     }
     ck_assert_uint_gt(now_ms, NOW_MS + 4 * SEND_MS);
     assert_heard_batch(&rig);
@@ -589,6 +604,181 @@ START_TEST(test_idle)
 }
 END_TEST
 
+/* ---- what carbon may have taken */
+
+static const struct {
+    int n_lines;
+    bool step_before;
+    bool may_be_taken;
+} breaks[] = {
+    {1, false, false}, /* a connection and nothing in it */
+    {1, true, true},
+    {N_MANY, true, true},
+};
+
+START_TEST(test_may_be_taken)
+{
+    for (size_t i = 0; i < sizeof(breaks) / sizeof(breaks[0]); i++) {
+        struct rig rig;
+
+        meet(&rig, breaks[i].n_lines);
+        if (breaks[i].step_before)
+            ck_assert_int_eq(step(&rig), CARBON_BUSY);
+        carbon_cancel(&rig.carbon);
+        ck_assert_msg(rig.carbon.may_be_taken == breaks[i].may_be_taken, "row %zu", i);
+        part(&rig);
+
+        meet(&rig, breaks[i].n_lines);
+        if (breaks[i].step_before)
+            ck_assert_int_eq(step(&rig), CARBON_BUSY);
+        reset(&rig);
+        ck_assert_int_eq(run(&rig), CARBON_FAILED);
+        ck_assert_msg(rig.carbon.may_be_taken == breaks[i].may_be_taken, "reset %zu", i);
+        part(&rig);
+    }
+}
+END_TEST
+
+/* Nothing of it trickles in behind a failure: the peer sees a reset, not an end. */
+START_TEST(test_given_up_is_reset)
+{
+    struct rig rig;
+    char bytes[4096];
+    ssize_t n;
+
+    meet(&rig, N_MANY);
+    ck_assert_int_eq(step(&rig), CARBON_BUSY);
+    carbon_cancel(&rig.carbon);
+    while ((n = read(rig.peer, bytes, sizeof(bytes))) > 0)
+        continue;
+    ck_assert_int_eq((int)n, -1);
+    ck_assert_int_eq(errno, ECONNRESET);
+    part(&rig);
+}
+END_TEST
+
+/* Until the peer has read so many bytes, which are those of the batch. */
+static void
+hear_so_many(struct rig *rig, size_t len)
+{
+    char bytes[16384];
+
+    rig->heard.len = 0;
+    while (rig->heard.len < len) {
+        ssize_t n;
+
+        ck_assert_int_eq(advance(rig, NOW_MS), CARBON_BUSY);
+        n = read(rig->peer, bytes, len - rig->heard.len);
+        if (n > 0)
+            ck_assert_int_eq(buf_append(&rig->heard, bytes, (size_t)n), 0);
+    }
+}
+
+/* 10 KiB and a reset at every byte: never taken for delivered, and then whole. */
+START_TEST(test_reset_at_every_byte)
+{
+    enum { N_LINES = 260, SIZE = 10240 };
+    struct buf want;
+    struct render render;
+    struct rig rig;
+
+    rig_init(&rig, N_LINES);
+    buf_init(&want, 1 << 20);
+    render_init(&render, rig.batch, &rig.dialect);
+    while (render_next(&render, &want))
+        continue;
+    ck_assert_uint_ge(want.len, SIZE);
+    rig.listener = listen_for(&rig, "127.0.0.1");
+    for (size_t len = 0; len <= want.len; len++) {
+        ck_assert_int_eq(carbon_start(&rig.carbon, &rig.to, rig.batch, &rig.dialect, NOW_MS),
+                         CARBON_BUSY);
+        rig.peer = accept_one(rig.listener);
+        hear_so_many(&rig, len);
+        ck_assert(len == 0 || memcmp(rig.heard.data, want.data, len) == 0);
+        reset(&rig);
+        ck_assert_int_eq(run(&rig), CARBON_FAILED);
+        ck_assert(len == 0 || rig.carbon.may_be_taken);
+    }
+    start(&rig);
+    deliver_to(&rig, rig.listener);
+    buf_release(&want);
+    part(&rig);
+}
+END_TEST
+
+/* ---- peers that do not close */
+
+START_TEST(test_without_awaiting_fin)
+{
+    struct rig rig;
+
+    meet(&rig, 1);
+    rig.carbon.await_fin = false;
+    ck_assert_int_eq(run(&rig), CARBON_DELIVERED); /* its host has it */
+    part(&rig);
+
+    meet(&rig, N_MANY);
+    rig.carbon.await_fin = false;
+    hear_all(&rig, rig.peer);
+    ck_assert_uint_eq(carbon_deadline(&rig.carbon, NOW_MS), NOW_MS + 20);
+    ck_assert_int_eq(run(&rig), CARBON_DELIVERED);
+    assert_heard_batch(&rig);
+    part(&rig);
+}
+END_TEST
+
+/* Not all was taken, or there was an error. */
+START_TEST(test_errors_without_awaiting_fin)
+{
+    struct rig rig;
+
+    meet(&rig, N_MANY);
+    rig.carbon.await_fin = false;
+    ck_assert_int_eq(step(&rig), CARBON_BUSY);
+    assert_timeout(&rig, NOW_MS + SEND_MS, "timeout");
+    part(&rig);
+
+    meet(&rig, N_MANY);
+    rig.carbon.await_fin = false;
+    ck_assert_int_eq(step(&rig), CARBON_BUSY);
+    reset(&rig);
+    assert_failed(&rig, "connection lost");
+    part(&rig);
+}
+END_TEST
+
+/* All is written, but the peer's host takes it little by little: that is progress, too. */
+START_TEST(test_slow_end)
+{
+    uint64_t now_ms = NOW_MS, deadline_ms = clock_mono_ms() + 4 * PATIENCE_MS;
+    const int large = 1 << 22;
+    char bytes[65536];
+    struct rig rig;
+    ssize_t n;
+
+    rig_init(&rig, N_MANY);
+    rig.listener = listen_for(&rig, "127.0.0.1");
+    ck_assert_int_eq(carbon_start(&rig.carbon, &rig.to, rig.batch, &rig.dialect, NOW_MS),
+                     CARBON_BUSY);
+    setsockopt(rig.carbon.fd, SOL_SOCKET, SO_SNDBUF, &large, sizeof(large));
+    rig.peer = accept_one(rig.listener);
+    ck_assert_int_eq(step(&rig), CARBON_BUSY);
+    do {
+        uint64_t n_taken = rig.carbon.n_taken;
+
+        ck_assert_uint_lt(clock_mono_ms(), deadline_ms);
+        ck_assert_int_eq(advance(&rig, now_ms), CARBON_BUSY);
+        if (rig.carbon.n_taken > n_taken)
+            now_ms += SEND_MS - 1;
+        n = read(rig.peer, bytes, sizeof(bytes));
+    } while (n != 0);
+    ck_assert_uint_gt(now_ms, NOW_MS + 4 * SEND_MS);
+    leave(&rig);
+    ck_assert_int_eq(run(&rig), CARBON_DELIVERED);
+    part(&rig);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -612,6 +802,12 @@ main(void)
     tcase_add_test(tcase, test_no_answer);
     tcase_add_test(tcase, test_cancel);
     tcase_add_test(tcase, test_idle);
+    tcase_add_test(tcase, test_may_be_taken);
+    tcase_add_test(tcase, test_given_up_is_reset);
+    tcase_add_test(tcase, test_reset_at_every_byte);
+    tcase_add_test(tcase, test_without_awaiting_fin);
+    tcase_add_test(tcase, test_errors_without_awaiting_fin);
+    tcase_add_test(tcase, test_slow_end);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

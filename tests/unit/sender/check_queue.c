@@ -1,144 +1,184 @@
 /*
- * check_queue: the order of batches, what goes when there is no room, and the counts of both.
+ * check_queue: the flushes in memory, and that every line of them is in one of the counts.
  */
-#include <check.h>
-#include <stdlib.h>
+#include "arena.h"
 
-#include "sender/queue.h"
+#include <errno.h>
 
-/* A sealed batch of n_lines lines, all of one size. */
-static struct batch *
-batch_of(uint64_t id, unsigned n_lines)
-{
-    struct batch *batch = batch_new(id, 100000);
+#define LIMIT ((size_t)16 * VAULT_PAGE)
 
-    for (unsigned i = 0; i < n_lines; i++)
-        batch_add_own(batch, "name", i);
-    batch_seal(batch);
-    return batch;
-}
+static struct queue queue;
+static int arena;
 
-static size_t
-size_of(unsigned n_lines)
-{
-    struct batch *batch = batch_of(1, n_lines);
-    size_t size = batch_size(batch);
-
-    batch_free(batch);
-    return size;
-}
-
-/* The ids in it are those from first to last, each of two lines. */
 static void
-assert_holds(const struct queue *queue, uint64_t first, uint64_t last)
+set_up(void)
 {
-    uint64_t id = first;
+    enum vault_found found;
 
-    for (const struct batch *batch = queue->first; batch != NULL; batch = batch->next) {
-        ck_assert_uint_eq(batch->id, id++);
-        ck_assert(batch->next != NULL || queue->last == batch);
+    arena = new_arena();
+    ck_assert_int_eq(queue_open(&queue, arena, LIMIT, &found), 0);
+    ck_assert_int_eq(found, VAULT_EMPTY);
+}
+
+static void
+tear_down(void)
+{
+    queue_close(&queue);
+    close(arena);
+}
+
+/* As the next process sees it. */
+static void
+open_again(void)
+{
+    enum vault_found found;
+
+    queue_close(&queue);
+    ck_assert_int_eq(queue_open(&queue, arena, LIMIT, &found), 0);
+    ck_assert_int_eq(found, VAULT_ADOPTED);
+}
+
+static uint32_t
+oldest(void)
+{
+    return queue_oldest(&queue, VAULT_QUEUED, VAULT_NONE);
+}
+
+static unsigned
+number_of(uint32_t slot)
+{
+    return (unsigned)(vault_at(&queue.vault, slot)->id - EPOCH);
+}
+
+/* The ledger, now and as the next process finds it. */
+static void
+assert_counts(uint64_t emitted, uint64_t delivered, uint64_t n_queued, uint64_t n_dropped)
+{
+    for (int i = 0; i < 2; i++) {
+        const struct ledger *ledger = queue_ledger(&queue);
+        size_t n_batches;
+
+        ck_assert_uint_eq(ledger->emitted, emitted);
+        ck_assert_uint_eq(ledger->delivered, delivered);
+        ck_assert_uint_eq(queue_lines(&queue, &n_batches), n_queued);
+        ck_assert_uint_eq(ledger_dropped(ledger), n_dropped);
+        ck_assert(is_closed(&queue));
+        open_again();
     }
-    ck_assert_uint_eq(id, last + 1);
-    ck_assert(queue->first != NULL || queue->last == NULL);
-    ck_assert_uint_eq(queue->n_batches, last + 1 - first);
-    ck_assert_uint_eq(queue->n_lines, 2 * queue->n_batches);
-    ck_assert_uint_eq(queue->size, queue->n_batches * size_of(2));
-}
-
-static void
-fill(struct queue *queue, size_t limit, uint64_t n)
-{
-    queue_init(queue, limit);
-    for (uint64_t id = 1; id <= n; id++)
-        queue_push(queue, batch_of(id, 2));
 }
 
 START_TEST(test_first_in_first_out)
 {
-    struct queue queue;
+    size_t n_batches;
 
-    fill(&queue, 100000, 3);
-    assert_holds(&queue, 1, 3);
-    queue_pop(&queue);
-    assert_holds(&queue, 2, 3);
-    queue_push(&queue, batch_of(4, 2));
-    assert_holds(&queue, 2, 4);
-    for (uint64_t id = 3; id <= 5; id++) {
-        queue_pop(&queue);
-        assert_holds(&queue, id, 4);
+    set_up();
+    ck_assert_uint_eq(oldest(), VAULT_NONE);
+    ck_assert_uint_eq(queue.live, VAULT_NONE);
+    for (unsigned n = 1; n <= 3; n++) {
+        ck_assert_int_eq(take(&queue, n, n), 0);
+        ck_assert_uint_eq(number_of(queue.live), n);
+        ck_assert_uint_eq(queue.vault.journal.committed, EPOCH | n);
     }
-    queue_push(&queue, batch_of(5, 2)); /* empty, and in use again */
-    assert_holds(&queue, 5, 5);
-    ck_assert_uint_eq(queue.n_dropped, 0);
-    queue_release(&queue);
-    assert_holds(&queue, 1, 0);
+    ck_assert_uint_eq(number_of(oldest()), 1);
+    ck_assert_uint_eq(number_of(queue_oldest(&queue, VAULT_QUEUED, oldest())), 2);
+    ck_assert_uint_eq(queue_oldest(&queue, VAULT_REPLAY, VAULT_NONE), VAULT_NONE);
+    ck_assert_uint_eq(queue_lines(&queue, &n_batches), 6);
+    ck_assert_uint_eq(n_batches, 3);
+    assert_counts(6, 0, 6, 0);
+    ck_assert_uint_eq(queue.live, VAULT_NONE); /* nobody knows whether it was tried */
+    ck_assert_uint_eq(number_of(oldest()), 1);
+    ck_assert_uint_eq(queue.vault.journal.committed, EPOCH | 3);
+    tear_down();
 }
 END_TEST
 
-START_TEST(test_room)
+START_TEST(test_delivered)
 {
-    static const struct {
-        size_t n_held, n_limit, n_wanted; /* in batches */
-        bool first_busy;
-        size_t n_dropped;
-    } rows[] = {
-        {0, 3, 1, false, 0}, {2, 3, 1, false, 0}, {3, 3, 1, false, 1}, {3, 3, 2, false, 2},
-        {3, 3, 3, false, 3}, {3, 3, 9, false, 3}, {0, 3, 9, false, 0}, {2, 3, 1, true, 0},
-        {3, 3, 1, true, 1},  {3, 3, 2, true, 2},  {3, 3, 3, true, 2},  {1, 1, 1, true, 0},
-        {1, 1, 1, false, 1}, {3, 3, 0, false, 0}, {4, 3, 0, false, 1}, {0, 3, 1, true, 0},
-    };
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct queue queue;
-        size_t n_left = rows[i].n_held - rows[i].n_dropped;
-
-        fill(&queue, rows[i].n_limit * size_of(2), rows[i].n_held);
-        queue_make_room(&queue, rows[i].n_wanted * size_of(2), rows[i].first_busy);
-        ck_assert_msg(queue.n_dropped == 2 * rows[i].n_dropped, "row %zu", i);
-        ck_assert_msg(queue.n_batches == n_left, "row %zu", i);
-        if (rows[i].first_busy && n_left > 0) { /* what is behind it went */
-            ck_assert_uint_eq(queue.first->id, 1);
-            queue_pop(&queue);
-            n_left--;
-        }
-        assert_holds(&queue, rows[i].n_held - n_left + 1, rows[i].n_held);
-        queue_push(&queue, batch_of(rows[i].n_held + 1, 2));
-        assert_holds(&queue, rows[i].n_held - n_left + 1, rows[i].n_held + 1);
-        queue_release(&queue);
-    }
+    set_up();
+    for (unsigned n = 1; n <= 4; n++)
+        take(&queue, n, 10);
+    queue_delivered(&queue, oldest(), 0, false, 5);
+    assert_counts(40, 10, 30, 0);
+    queue_delivered(&queue, oldest(), 3, true, 6);
+    assert_counts(40, 17, 20, 3);
+    ck_assert_uint_eq(queue_ledger(&queue)->dropped[LEDGER_REFUSED], 3);
+    ck_assert_uint_eq(queue.vault.n_live, 3);
+    ck_assert_uint_eq(number_of(queue_oldest(&queue, VAULT_DELIVERED, VAULT_NONE)), 2);
+    queue_drop(&queue, queue_oldest(&queue, VAULT_DELIVERED, VAULT_NONE), LEDGER_QUEUE);
+    assert_counts(40, 17, 20, 3); /* what was delivered is no loss */
+    ck_assert_uint_eq(number_of(oldest()), 3);
+    tear_down();
 }
 END_TEST
 
-/* One byte too many is too many. */
-START_TEST(test_room_to_the_byte)
+START_TEST(test_dropped)
 {
-    struct queue queue;
-
-    fill(&queue, 3 * size_of(2), 2);
-    queue_make_room(&queue, size_of(2), false);
-    ck_assert_uint_eq(queue.n_batches, 2);
-    queue_make_room(&queue, size_of(2) + 1, false);
-    assert_holds(&queue, 2, 2);
-    queue_release(&queue);
+    set_up();
+    for (unsigned n = 1; n <= 2; n++)
+        take(&queue, n, 10);
+    queue.vault.journal.touched = EPOCH | 2;
+    queue_drop(&queue, oldest(), LEDGER_QUEUE);
+    ck_assert_uint_eq(queue.vault.journal.touched, EPOCH | 2);
+    assert_counts(20, 0, 10, 10);
+    queue_drop(&queue, oldest(), LEDGER_UNCERTAIN);
+    ck_assert_uint_eq(queue.vault.journal.touched, 0);
+    ck_assert_uint_eq(queue.live, VAULT_NONE);
+    assert_counts(20, 0, 0, 20);
+    ck_assert_uint_eq(queue_ledger(&queue)->dropped[LEDGER_QUEUE], 10);
+    ck_assert_uint_eq(queue_ledger(&queue)->dropped[LEDGER_UNCERTAIN], 10);
+    tear_down();
 }
 END_TEST
 
-START_TEST(test_lines_that_a_batch_had_no_room_for)
+/* What of a flush is not in its batch is counted with it. */
+START_TEST(test_left_out)
 {
-    struct batch *batch = batch_new(1, 20);
-    struct queue queue;
+    struct batch *batch = batch_of(1, 10);
 
-    for (int i = 0; i < 4; i++)
-        batch_add_own(batch, "name", i);
-    batch_seal(batch);
-    queue_init(&queue, 100000);
-    queue_push(&queue, batch);
-    ck_assert_uint_eq(queue.n_lines, 1);
-    ck_assert_uint_eq(queue.n_dropped, 3);
-    queue_make_room(&queue, 100000, false);
-    ck_assert_uint_eq(queue.n_lines, 0);
-    ck_assert_uint_eq(queue.n_dropped, 4);
-    queue_release(&queue);
+    set_up();
+    batch->n_dropped = 3;
+    batch->n_unkept = 4;
+    ck_assert_int_eq(queue_take(&queue, batch, queue_ledger(&queue)), 0);
+    assert_counts(17, 0, 10, 7);
+    batch->id = EPOCH | 2;
+    queue_refuse(&queue, batch);
+    assert_counts(34, 0, 10, 24);
+    ck_assert_uint_eq(queue_ledger(&queue)->dropped[LEDGER_QUEUE], 6);
+    ck_assert_uint_eq(queue_ledger(&queue)->dropped[LEDGER_MEMORY], 18);
+    ck_assert_uint_eq(queue.vault.journal.committed, EPOCH | 2);
+    batch_free(batch);
+    tear_down();
+}
+END_TEST
+
+/* Where there is no room nothing changes. */
+START_TEST(test_no_room)
+{
+    unsigned n = 0;
+
+    set_up();
+    while (take(&queue, n + 1, 4 * LINES_OF_A_PAGE) == 0)
+        n++;
+    ck_assert_uint_eq(n, 8); /* twice the limit: to keep that is another's */
+    ck_assert_int_eq(take(&queue, n + 1, 1), -ENOSPC);
+    ck_assert_uint_eq(queue.vault.journal.committed, EPOCH | n);
+    assert_counts(32 * LINES_OF_A_PAGE, 0, 32 * LINES_OF_A_PAGE, 0);
+    tear_down();
+}
+END_TEST
+
+/* What was told is told once, whoever tells the rest. */
+START_TEST(test_told)
+{
+    struct ledger told = {.emitted = 7};
+    struct batch *batch = batch_of(1, 1);
+
+    set_up();
+    ck_assert_int_eq(queue_take(&queue, batch, &told), 0);
+    open_again();
+    ck_assert_uint_eq(queue.vault.journal.told.emitted, 7);
+    batch_free(batch);
+    tear_down();
 }
 END_TEST
 
@@ -150,10 +190,13 @@ main(void)
     SRunner *runner;
     int n_failed;
 
+    tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, test_first_in_first_out);
-    tcase_add_test(tcase, test_room);
-    tcase_add_test(tcase, test_room_to_the_byte);
-    tcase_add_test(tcase, test_lines_that_a_batch_had_no_room_for);
+    tcase_add_test(tcase, test_delivered);
+    tcase_add_test(tcase, test_dropped);
+    tcase_add_test(tcase, test_left_out);
+    tcase_add_test(tcase, test_no_room);
+    tcase_add_test(tcase, test_told);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

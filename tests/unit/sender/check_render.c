@@ -8,7 +8,8 @@
 
 #include "sender/render.h"
 
-#define ID      UINT64_C(1700000012345)
+#define ID      UINT64_C(0x5eed00000001)
+#define END_MS  UINT64_C(1700000012345)
 #define OUT_LEN ((size_t)RECORD_POINTS_MAX * RENDER_LINE_MAX)
 
 static void
@@ -108,7 +109,7 @@ assert_rendered(struct batch *batch, const struct dialect *dialect, const char *
 
 START_TEST(test_every_type)
 {
-    struct batch *batch = batch_new(ID, 10000);
+    struct batch *batch = batch_new(ID, END_MS, 10000);
     struct dialect dialect;
 
     make_dialect(&dialect);
@@ -134,7 +135,7 @@ END_TEST
 
 START_TEST(test_affixes)
 {
-    struct batch *batch = batch_new(ID, 10000);
+    struct batch *batch = batch_new(ID, END_MS, 10000);
     struct dialect dialect;
 
     make_dialect(&dialect);
@@ -155,14 +156,14 @@ START_TEST(test_empty_batch)
     struct dialect dialect;
 
     make_dialect(&dialect);
-    assert_rendered(batch_new(ID, 10000), &dialect, "", 0);
+    assert_rendered(batch_new(ID, END_MS, 10000), &dialect, "", 0);
 }
 END_TEST
 
 START_TEST(test_pieces_are_the_whole)
 {
     static const size_t extra[] = {0, 1, 100, 5000};
-    struct batch *batch = batch_new(ID, 1 << 20);
+    struct batch *batch = batch_new(ID, END_MS, 1 << 20);
     struct dialect dialect;
     struct buf whole;
 
@@ -203,7 +204,7 @@ START_TEST(test_hostile_names)
                 {"a\xff", 2}, {"\xff", 1}, {"a\0b", 3},     {"\0", 1},  {"a\t", 2},
                 {"a\x7f", 2}, {"a\r", 2},  {"a\xc3\xa9", 3}};
     const size_t n_rows = sizeof(rows) / sizeof(rows[0]);
-    struct batch *batch = batch_new(ID, 10000);
+    struct batch *batch = batch_new(ID, END_MS, 10000);
     struct dialect dialect;
 
     make_dialect(&dialect);
@@ -222,7 +223,7 @@ END_TEST
 START_TEST(test_unknown_percentile)
 {
     struct record record = {.source = METRIC_TIMER, .name = "t", .name_len = 1};
-    struct batch *batch = batch_new(ID, 10000);
+    struct batch *batch = batch_new(ID, END_MS, 10000);
     struct dialect dialect;
 
     make_dialect(&dialect);
@@ -240,12 +241,12 @@ END_TEST
 START_TEST(test_timestamps)
 {
     struct dialect dialect;
-    struct batch *batch = batch_new(9999999999999, 10000);
+    struct batch *batch = batch_new(1, 9999999999999, 10000);
 
     make_dialect(&dialect);
     add_counter(batch, "c", 1);
     assert_rendered(batch, &dialect, "stats.c 1 9999999999\n", 0);
-    batch = batch_new(10000000000000, 10000);
+    batch = batch_new(1, 10000000000000, 10000);
     add_counter(batch, "c", 1);
     assert_rendered(batch, &dialect, "", 1); /* 11 digits */
 }
@@ -254,7 +255,7 @@ END_TEST
 START_TEST(test_the_longest_of_everything)
 {
     struct record record = {.source = METRIC_TIMER, .name_len = RECORD_NAME_MAX};
-    struct batch *batch = batch_new(ID, 10000);
+    struct batch *batch = batch_new(ID, END_MS, 10000);
     char name[RECORD_NAME_MAX], affix[DIALECT_PREFIX_MAX];
     struct dialect dialect;
     struct buf got;

@@ -10,9 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -26,14 +28,16 @@
 
 /* Nothing that is waited for takes as long. */
 #define PATIENCE_MS 8000
-#define FIRST_ID    UINT64_C(1700000010000)
+#define FIRST_MS    UINT64_C(1700000010000)
+#define EPOCH       UINT64_C(0x5eed)
 #define INTERVAL_MS 10000
 
 struct rig {
     struct sender_opts opts;
     int frames, asked, answers; /* the test's ends */
     struct outlet outlet;
-    int carbon; /* bound, and listening when listen_now was called */
+    unsigned flush; /* whose frames are in the outlet; 0: none yet */
+    int carbon;     /* bound, and listening when listen_now was called */
     pid_t pid;
     int log;               /* what the sender logs */
     char heard[256 << 10]; /* by carbon, in one connection */
@@ -49,6 +53,19 @@ static unsigned fail_at;
 
 void *__real_calloc(size_t n, size_t size);
 void *__wrap_calloc(size_t n, size_t size);
+
+/* Milliseconds by which the sender's clock is ahead; all processes of a test share it. */
+static uint64_t *ahead_ms;
+
+uint64_t __real_clock_mono_ms(void);
+uint64_t __wrap_clock_mono_ms(void);
+
+/* The linker puts it in the place of clock_mono_ms. */
+uint64_t
+__wrap_clock_mono_ms(void)
+{
+    return __real_clock_mono_ms() + (ahead_ms == NULL ? 0 : board_get(ahead_ms));
+}
 
 /* The linker puts it in the place of calloc. */
 void *
@@ -81,21 +98,38 @@ bind_carbon(void)
     return fd;
 }
 
+/* What a master opens anew. */
+static void
+open_ends(void)
+{
+    open_pipe(O_DIRECT, &rig.opts.pipe_fd, &rig.frames);
+    open_pipe(0, &rig.asked, &rig.opts.ask_fd);
+    open_pipe(O_DIRECT, &rig.opts.addresses_fd, &rig.answers);
+    rig.opts.board = board_new();
+    ck_assert_ptr_nonnull(rig.opts.board);
+    outlet_init(&rig.outlet, rig.frames);
+    rig.flush = 0;
+}
+
 static void
 set_up(void)
 {
     memset(&rig, 0, sizeof(rig));
-    open_pipe(O_DIRECT, &rig.opts.pipe_fd, &rig.frames);
-    open_pipe(0, &rig.asked, &rig.opts.ask_fd);
-    open_pipe(O_DIRECT, &rig.opts.addresses_fd, &rig.answers);
+    ahead_ms =
+        mmap(NULL, sizeof(*ahead_ms), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ck_assert(ahead_ms != MAP_FAILED);
+    open_ends();
     dialect_init(&rig.opts.dialect);
-    rig.opts.deliver = true;
+    rig.opts.arena_fd = memfd_create("arena", MFD_CLOEXEC);
+    rig.opts.ack_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    rig.opts.spool_fd = rig.opts.gauges_fd = -1;
+    rig.opts.deliver = rig.opts.await_fin = true;
+    rig.opts.dns_refresh_ms = 5000;
     rig.opts.ready_fd = -1;
     rig.opts.destination = DESTINATION;
     rig.opts.queue_memory = 1 << 20;
-    rig.opts.connect_timeout_ms = 1000;
-    rig.opts.send_timeout_ms = 2000;
-    ck_assert_int_eq(outlet_init(&rig.outlet, rig.frames, 0), 0);
+    rig.opts.connect_timeout_ms = 10000;
+    rig.opts.send_timeout_ms = 20000;
     rig.carbon = bind_carbon();
     rig.log = memfd_create("log", MFD_CLOEXEC);
     ck_assert_int_ge(rig.log, 0);
@@ -123,9 +157,6 @@ start(void)
         _exit(sender_main(&rig.opts));
     }
     ck_assert_int_gt(rig.pid, 0);
-    close(rig.opts.pipe_fd);
-    close(rig.opts.ask_fd);
-    close(rig.opts.addresses_fd);
 }
 
 /* The worker and the master are gone. */
@@ -133,38 +164,103 @@ static void
 end_frames(void)
 {
     close(rig.frames);
+    close(rig.opts.pipe_fd);
+    close(rig.opts.ask_fd);
+    close(rig.opts.addresses_fd);
+}
+
+/* The master, and so its ends of the pipes, lives on. */
+static void
+kill_sender(void)
+{
+    ck_assert_int_eq(kill(rig.pid, SIGKILL), 0);
+    ck_assert_int_eq(waitpid(rig.pid, NULL, 0), rig.pid);
+}
+
+/* All that was logged, with a NUL. */
+static char *
+read_log(void)
+{
+    static char log[65536];
+    ssize_t n = pread(rig.log, log, sizeof(log) - 1, 0);
+
+    ck_assert_int_ge((int)n, 0);
+    log[n] = '\0';
+    return log;
 }
 
 static void
-assert_ends_well(void)
+forget_log(void)
 {
-    uint64_t deadline_ms = clock_mono_ms() + PATIENCE_MS;
+    ck_assert_int_eq(ftruncate(rig.log, 0), 0);
+    ck_assert_int_eq((int)lseek(rig.log, 0, SEEK_SET), 0);
+}
+
+/* What became of the lines, as the last line of the log tells it. */
+struct told {
+    unsigned long emitted, delivered, queued, spooled, dropped;
+};
+
+static struct told
+read_ledger(void)
+{
+    const char *line = strstr(read_log(), "ledger: received ");
+    unsigned long in[7];
+    struct told out;
+
+    ck_assert_ptr_nonnull(line);
+    ck_assert_int_eq(sscanf(line,
+                            "ledger: received %lu = applied %lu + filtered %lu + bad %lu + "
+                            "refused %lu; emitted %lu = delivered %lu + queued %lu + spooled %lu + "
+                            "dropped %lu; kernel drops %lu, quarantined %lu",
+                            &in[0], &in[1], &in[2], &in[3], &in[4], &out.emitted, &out.delivered,
+                            &out.queued, &out.spooled, &out.dropped, &in[5], &in[6]),
+                     12);
+    ck_assert_uint_eq(out.emitted, out.delivered + out.queued + out.spooled + out.dropped);
+    return out;
+}
+
+/* Time flies by step_ms now and then until it ends. */
+static struct told
+assert_ends_in_time(uint64_t step_ms)
+{
+    uint64_t deadline_ms = __real_clock_mono_ms() + PATIENCE_MS;
     int status;
     pid_t pid;
 
     while ((pid = waitpid(rig.pid, &status, WNOHANG)) == 0) {
-        ck_assert_uint_lt(clock_mono_ms(), deadline_ms);
+        ck_assert_uint_lt(__real_clock_mono_ms(), deadline_ms);
         poll(NULL, 0, 2);
+        board_set(ahead_ms, board_get(ahead_ms) + step_ms);
     }
     ck_assert_int_eq(pid, rig.pid);
     ck_assert(WIFEXITED(status));
     ck_assert_int_eq(WEXITSTATUS(status), 0);
     close(rig.asked);
     close(rig.answers);
-    close(rig.carbon);
+    return read_ledger();
+}
+
+static struct told
+assert_ends_well(void)
+{
+    return assert_ends_in_time(0);
+}
+
+/* It tries in vain until its time is over. */
+static struct told
+assert_gives_up(void)
+{
+    return assert_ends_in_time(20);
 }
 
 /* How many lines the sender has logged that hold text. */
 static unsigned
 n_logged(const char *text)
 {
-    static char log[65536];
-    ssize_t n = pread(rig.log, log, sizeof(log) - 1, 0);
     unsigned n_lines = 0;
 
-    ck_assert_int_ge((int)n, 0);
-    log[n] = '\0';
-    for (char *line = strtok(log, "\n"); line != NULL; line = strtok(NULL, "\n"))
+    for (char *line = strtok(read_log(), "\n"); line != NULL; line = strtok(NULL, "\n"))
         n_lines += strstr(line, text) != NULL;
     return n_lines;
 }
@@ -172,7 +268,13 @@ n_logged(const char *text)
 static uint64_t
 id_of(unsigned flush)
 {
-    return FIRST_ID + flush * (uint64_t)INTERVAL_MS;
+    return EPOCH << 32 | flush;
+}
+
+static uint64_t
+end_ms_of(unsigned flush)
+{
+    return FIRST_MS + flush * (uint64_t)INTERVAL_MS;
 }
 
 /* Sends what is in the outlet, when the pipe has room. */
@@ -191,7 +293,9 @@ give_frame(unsigned flush, const char *name, double value, uint16_t flags)
 {
     struct record record = {.source = METRIC_COUNTER, .name = name};
 
-    outlet_begin(&rig.outlet, id_of(flush));
+    if (flush != rig.flush)
+        outlet_begin(&rig.outlet, id_of(flush), end_ms_of(flush));
+    rig.flush = flush;
     if (name != NULL) {
         record.name_len = (uint16_t)strlen(name);
         record_add(&record, STATISTIC_RATE, 0, value);
@@ -206,12 +310,41 @@ give_flush(unsigned flush)
     give_frame(flush, "a", flush, FRAME_LAST);
 }
 
+/* The frames of the flush at hand come again, as from a new worker or for a new sender. */
+static void
+begin_again(void)
+{
+    rig.flush = 0;
+}
+
 static void
 wait_readable(int fd)
 {
     struct pollfd slot = {.fd = fd, .events = POLLIN};
 
     ck_assert_int_eq(poll(&slot, 1, PATIENCE_MS), 1);
+}
+
+static void
+wait_committed(unsigned flush)
+{
+    uint64_t n;
+
+    while (board_get(&rig.opts.board->committed) != id_of(flush)) {
+        wait_readable(rig.opts.ack_fd);
+        ck_assert_int_eq((int)read(rig.opts.ack_fd, &n, sizeof(n)), (int)sizeof(n));
+    }
+}
+
+static void
+wait_started(uint64_t n_starts)
+{
+    uint64_t n;
+
+    while (board_get(&rig.opts.board->sender_starts) < n_starts) {
+        wait_readable(rig.opts.ack_fd);
+        ck_assert_int_eq((int)read(rig.opts.ack_fd, &n, sizeof(n)), (int)sizeof(n));
+    }
 }
 
 static void
@@ -310,7 +443,7 @@ assert_flush_delivered(unsigned flush)
     char want[64];
 
     snprintf(want, sizeof(want), "stats.a %u %llu\n", flush,
-             (unsigned long long)(id_of(flush) / 1000));
+             (unsigned long long)(end_ms_of(flush) / 1000));
     assert_delivered(want);
 }
 
@@ -476,7 +609,7 @@ START_TEST(test_stale_answer)
 }
 END_TEST
 
-/* The end of the pipe is no end of what it brought. */
+/* The end of the pipe is no end of what it brought; the newest goes first. */
 START_TEST(test_end_with_a_flush)
 {
     set_up();
@@ -486,9 +619,22 @@ START_TEST(test_end_with_a_flush)
     give_frame(2, "a", 2, 0); /* not whole, and never will be */
     end_frames();
     resolve();
-    assert_flush_delivered(1);
     assert_flush_delivered(2);
-    assert_ends_well();
+    assert_flush_delivered(1);
+    ck_assert_uint_eq(assert_ends_well().delivered, 2);
+}
+END_TEST
+
+/* Where the worker's memory outlives it, too, another sends the flush whole. */
+START_TEST(test_end_within_a_flush)
+{
+    set_up();
+    listen_now();
+    rig.opts.arena_outlives = true;
+    start();
+    give_frame(1, "a", 1, 0);
+    end_frames();
+    ck_assert_uint_eq(assert_ends_well().emitted, 0);
 }
 END_TEST
 
@@ -519,28 +665,62 @@ START_TEST(test_end_while_resolving)
 }
 END_TEST
 
+/* A worker was killed within a flush, and the next one sends it whole. */
 START_TEST(test_cut_flush)
 {
     set_up();
     listen_now();
     start();
-    give_frame(1, "a", 1, 0);
-    give_flush(2); /* a new worker's */
+    for (int i = 0; i < 3; i++) {
+        begin_again();
+        give_frame(1, "a", 1, 0);
+    }
+    give_frame(1, "b", 2, FRAME_LAST);
     resolve();
-    assert_flush_delivered(1);
-    assert_flush_delivered(2);
+    assert_delivered("stats.a 1 1700000020\nstats.b 2 1700000020\n");
+    give_frame(2, "a", 2, 0); /* its memory was lost, and so is this */
+    give_flush(3);
+    assert_flush_delivered(3);
     end_frames();
-    assert_ends_well();
+    ck_assert_uint_eq(assert_ends_well().emitted, 3);
 }
 END_TEST
 
-/* Said once, counted always. */
+/* What was taken is not taken again, but acknowledged again. */
+START_TEST(test_a_flush_comes_twice)
+{
+    set_up();
+    listen_now();
+    start();
+    give_flush(1);
+    wait_committed(1);
+    give_flush(2);
+    wait_committed(2);
+    for (unsigned flush = 1; flush <= 2; flush++) {
+        begin_again();
+        give_frame(flush, "again", 1, 0);
+        give_frame(flush, "again", 2, FRAME_LAST);
+        wait_committed(flush);
+    }
+    give_flush(3);
+    wait_committed(3);
+    resolve();
+    assert_flush_delivered(3);
+    assert_flush_delivered(1);
+    assert_flush_delivered(2);
+    end_frames();
+    ck_assert_uint_eq(assert_ends_well().delivered, 3);
+}
+END_TEST
+
+/* Said once, counted always; what is lost with them is asked for, as by a new sender. */
 START_TEST(test_bad_packets)
 {
     set_up();
     listen_now();
     rig.opts.self_stats = true;
     start();
+    wait_started(1);
     give_frame(1, "a", 1, 0);
     for (int i = 0; i < 3; i++) {
         ck_assert_int_eq((int)write(rig.frames, "rubbish", 7), 7);
@@ -548,19 +728,21 @@ START_TEST(test_bad_packets)
         send_frame(0);
         rig.outlet.sequence += 2; /* as if two were lost */
     }
-    give_frame(1, NULL, 0, FRAME_LAST);
+    wait_started(2);
+    give_frame(1, "b", 1, FRAME_LAST); /* of the try before */
+    begin_again();
+    give_frame(1, "a", 1, FRAME_LAST);
     resolve();
     close(hear());
     ck_assert_int_eq(strncmp(rig.heard, "stats.a 1 1700000020\n", 21), 0);
-    ck_assert_double_eq(own("frames_bad"), 6);
-    ck_assert_double_eq(own("frames_missed"), 6);
+    ck_assert_ptr_null(strstr(rig.heard, "stats.b"));
+    ck_assert_double_eq(own("frames_bad"), 4); /* the first of the three was in order */
     give_flush(2);
     close(hear());
     ck_assert_ptr_null(strstr(rig.heard, "frames_"));
     end_frames();
     assert_ends_well();
     ck_assert_uint_eq(n_logged("not usable"), 1);
-    ck_assert_uint_eq(n_logged("are missing"), 1);
 }
 END_TEST
 
@@ -678,7 +860,6 @@ START_TEST(test_move_while_sending)
     ck_assert_int_eq(listen(other, 8), 0);
     set_up();
     listen_now();
-    rig.opts.send_timeout_ms = 60000;
     start();
     give_flush(1);
     resolve();
@@ -763,7 +944,7 @@ START_TEST(test_flush_without_room)
     close(hear());
     ck_assert_double_eq(own("numStats"), N_LINES);
     ck_assert_double_gt(own("queue_dropped"), 0);
-    ck_assert_double_eq(own("queue_dropped") + n_heard() - 8, N_LINES);
+    ck_assert_double_eq(own("queue_dropped") + n_heard() - 9, N_LINES);
     give_flush(2);
     close(hear());
     ck_assert_double_eq(own("queue_dropped"), 0); /* counted already */
@@ -800,27 +981,30 @@ START_TEST(test_stalled_flush_makes_room)
 }
 END_TEST
 
-/* What there was no memory for is counted, and what waits already is not lost with it. */
+/* What there was no memory for comes to the next process. */
 START_TEST(test_no_memory_for_a_flush)
 {
+    int status;
+
     set_up();
-    rig.opts.self_stats = true;
+    listen_now();
     fail_at = 2;
     start();
     give_flush(1);
-    resolve(); /* nobody listens yet */
-    give_frame(2, "a", 2, FRAME_LAST);
-    give_flush(3);
     take_ask();
-    listen_now();
-    answer_with(rig.carbon);
-    close(hear());
-    ck_assert_int_eq(strncmp(rig.heard, "stats.a 1 ", 10), 0);
-    close(hear());
-    ck_assert_int_eq(strncmp(rig.heard, "stats.a 3 ", 10), 0);
-    ck_assert_double_eq(own("queue_dropped"), 1);
+    give_flush(2);
+    ck_assert_int_eq(waitpid(rig.pid, &status, 0), rig.pid);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE);
+    fail_at = 0;
+    start();
+    begin_again();
+    give_flush(2);
+    wait_committed(2);
+    resolve();
+    assert_flush_delivered(2);
+    assert_flush_delivered(1);
     end_frames();
-    assert_ends_well();
+    ck_assert_uint_eq(assert_ends_well().delivered, 2);
     ck_assert_uint_eq(n_logged("no memory"), 1);
 }
 END_TEST
@@ -856,39 +1040,460 @@ START_TEST(test_signals)
 }
 END_TEST
 
-/* The oldest had to go, the others are in order, and every line is in one of the counts. */
+/* Those that had to go are the oldest, and every line is in one of the counts. */
 START_TEST(test_small_queue)
 {
-    unsigned n_flushes = 40, n_delivered = 0, n_lines = 0, last = 0;
+    enum { N_FLUSHES = 40, N_KEPT = 4 };
+    static const unsigned want[N_KEPT] = {40, 37, 38, 39};
+    unsigned n_lines = 0;
     double n_dropped = 0;
+    struct told told;
 
     set_up();
-    rig.opts.queue_memory = 4096;
+    rig.opts.queue_memory = N_KEPT * 4096;
     rig.opts.self_stats = true;
     start();
-    for (unsigned flush = 1; flush <= n_flushes; flush++)
+    for (unsigned flush = 1; flush < N_FLUSHES; flush++)
         give_flush(flush);
+    wait_committed(N_FLUSHES - 1);
     resolve();
     take_ask();
+    give_flush(N_FLUSHES);
+    wait_committed(N_FLUSHES);
     listen_now();
     answer_with(rig.carbon);
-    give_flush(++n_flushes); /* tells of what went before it */
-    while (last < n_flushes) {
+    for (unsigned i = 0; i < N_KEPT; i++) {
         unsigned flush;
 
         close(hear());
         ck_assert_int_eq(sscanf(rig.heard, "stats.a %u ", &flush), 1);
-        ck_assert_uint_gt(flush, last);
-        last = flush;
-        n_delivered++;
-        n_lines = n_heard(); /* of one flush */
+        ck_assert_uint_eq(flush, want[i]);
+        n_lines = n_heard();
         n_dropped += own("queue_dropped");
     }
-    ck_assert_uint_lt(n_delivered, n_flushes);
-    ck_assert_double_gt(n_dropped, n_lines);
-    ck_assert_double_le(n_dropped, n_lines * (n_flushes - n_delivered));
+    end_frames();
+    told = assert_ends_well();
+    ck_assert_uint_eq(told.emitted, N_FLUSHES * n_lines);
+    ck_assert_uint_eq(told.delivered, N_KEPT * n_lines);
+    ck_assert_double_eq(n_dropped, N_KEPT * n_lines); /* each tells of the one before */
+}
+END_TEST
+
+/* As long as a flush of the backlog waits for its turn where there was none that is live. */
+static void
+fly(void)
+{
+    board_set(ahead_ms, board_get(ahead_ms) + 2500);
+}
+
+/* ---- a sender that is killed, and the next one */
+
+START_TEST(test_killed_within_a_flush)
+{
+    set_up();
+    listen_now();
+    start();
+    give_frame(1, "a", 1, 0);
+    wait_started(1);
+    kill_sender();
+    give_frame(1, "b", 2, 0); /* stays in the pipe */
+    start();
+    wait_started(2);
+    ck_assert_uint_eq(board_get(&rig.opts.board->committed), 0);
+    begin_again();
+    give_frame(1, "a", 1, 0);
+    give_frame(1, "b", 2, FRAME_LAST);
+    wait_committed(1);
+    resolve();
+    assert_delivered("stats.a 1 1700000020\nstats.b 2 1700000020\n");
+    end_frames();
+    ck_assert_uint_eq(assert_ends_well().emitted, 2);
+}
+END_TEST
+
+/* What was taken is there, and said to be before a frame is read. */
+START_TEST(test_killed_with_a_queue)
+{
+    set_up();
+    listen_now();
+    start();
+    for (unsigned flush = 1; flush <= 3; flush++)
+        give_flush(flush);
+    wait_committed(3);
+    take_ask();
+    kill_sender();
+    board_set(&rig.opts.board->committed, 0);
+    start();
+    wait_started(2);
+    ck_assert_uint_eq(board_get(&rig.opts.board->committed), id_of(3));
+    begin_again();
+    give_flush(3); /* its worker did not see it in time */
+    resolve();
+    for (unsigned flush = 1; flush <= 3; flush++) {
+        assert_flush_delivered(flush);
+        board_set(ahead_ms,
+                  board_get(ahead_ms) + 5000); /* they are in no hurry without a live one */
+    }
+    end_frames();
+    ck_assert_uint_eq(assert_ends_well().delivered, 3);
+    ck_assert_uint_eq(n_logged("going on with 3 flushes of 3 lines"), 1);
+}
+END_TEST
+
+START_TEST(test_killed_while_sending)
+{
+    int peer;
+
+    set_up();
+    listen_now();
+    start();
+    give_flush(1);
+    resolve();
+    peer = hear();
+    kill_sender();
+    close(peer);
+    start();
+    resolve();
+    assert_flush_delivered(1);
+    end_frames();
+    ck_assert_uint_eq(assert_ends_well().delivered, 1);
+}
+END_TEST
+
+/* The master is another, too; carbon does not take anything before the first one's time is over. */
+START_TEST(test_another_master)
+{
+    set_up();
+    rig.opts.arena_outlives = true;
+    start();
+    give_flush(1);
+    resolve();
+    take_ask();
+    answer_with(-1);
+    end_frames();
+    while (n_logged("does not take") == 0)
+        poll(NULL, 0, 2);
+    ck_assert_uint_eq(assert_gives_up().queued, 1);
+    ck_assert_uint_eq(n_logged("wait in STATE_DIR"), 1);
+    ck_assert_uint_eq(n_logged("are lost"), 0);
+    forget_log();
+    open_ends();
+    listen_now();
+    start();
+    resolve();
+    assert_flush_delivered(1);
+    end_frames();
+    ck_assert_uint_eq(assert_ends_well().delivered, 1);
+}
+END_TEST
+
+/* The same without a place for it. */
+START_TEST(test_lost_at_the_end)
+{
+    struct told told;
+
+    set_up();
+    start();
+    give_flush(1);
+    resolve();
+    take_ask();
+    answer_with(-1);
+    end_frames();
+    while (n_logged("does not take") == 0)
+        poll(NULL, 0, 2);
+    told = assert_gives_up();
+    ck_assert_uint_eq(told.queued, 0);
+    ck_assert_uint_eq(told.dropped, 1);
+    ck_assert_uint_eq(n_logged("did not take 1 lines in time: they are lost"), 1);
+}
+END_TEST
+
+START_TEST(test_foreign_arena)
+{
+    set_up();
+    listen_now();
+    ck_assert_int_eq((int)pwrite(rig.opts.arena_fd, "something else", 14, 0), 14);
+    start();
+    give_flush(1);
+    resolve();
+    assert_flush_delivered(1);
     end_frames();
     assert_ends_well();
+    ck_assert_uint_eq(n_logged("not of this version"), 1);
+}
+END_TEST
+
+/* ---- what is delivered, and when */
+
+/* What carbon had acknowledged before it was seen to die goes again, behind nothing older. */
+START_TEST(test_replay)
+{
+    set_up();
+    listen_now();
+    rig.opts.replay_window_ms = 60000;
+    rig.opts.self_stats = true;
+    start();
+    give_flush(1);
+    resolve();
+    close(hear());
+    for (unsigned flush = 2; flush <= 3; flush++) {
+        give_flush(flush);
+        close(hear());
+    }
+    give_flush(4);
+    hear_and_reset();
+    resolve();
+    for (unsigned flush = 1; flush <= 4; flush++) {
+        unsigned n;
+
+        close(hear());
+        ck_assert_int_eq(sscanf(rig.heard, "stats.a %u ", &n), 1);
+        ck_assert_uint_eq(n, flush);
+    }
+    give_flush(5);
+    close(hear());
+    ck_assert_double_ge(own("lines_replayed"), 3);
+    end_frames();
+    ck_assert_uint_eq(assert_ends_well().dropped, 0);
+}
+END_TEST
+
+/* An aggregator would count it twice: what may have been taken does not go again. */
+START_TEST(test_never_twice)
+{
+    struct told told;
+
+    set_up();
+    rig.opts.never_twice = true;
+    rig.opts.replay_window_ms = 60000;
+    start();
+    give_flush(1);
+    resolve(); /* refused: nothing was taken */
+    take_ask();
+    listen_now();
+    answer_with(rig.carbon);
+    hear_and_reset();
+    give_flush(2);
+    take_ask();
+    answer_with(rig.carbon);
+    assert_flush_delivered(2);
+    end_frames();
+    told = assert_ends_well();
+    ck_assert_uint_eq(told.delivered, 1);
+    ck_assert_uint_eq(told.dropped, 1);
+    ck_assert_uint_eq(n_logged("may have taken some"), 1);
+}
+END_TEST
+
+/* The same where the sender is killed and nobody knows. */
+START_TEST(test_never_twice_after_a_kill)
+{
+    struct told told;
+    int peer;
+
+    set_up();
+    listen_now();
+    rig.opts.never_twice = true;
+    start();
+    give_flush(1);
+    resolve();
+    peer = hear();
+    give_flush(2);
+    wait_committed(2);
+    kill_sender();
+    close(peer);
+    start();
+    resolve();
+    assert_flush_delivered(2);
+    end_frames();
+    told = assert_ends_well();
+    ck_assert_uint_eq(told.delivered, 1);
+    ck_assert_uint_eq(told.dropped, 1);
+}
+END_TEST
+
+/* A peer that does not close has it when its host has it. */
+START_TEST(test_without_awaiting_fin)
+{
+    int first, second;
+
+    set_up();
+    listen_now();
+    rig.opts.await_fin = false;
+    start();
+    give_flush(1);
+    resolve();
+    first = hear();
+    give_flush(2);
+    second = hear();
+    ck_assert_int_eq(strncmp(rig.heard, "stats.a 2 ", 10), 0);
+    end_frames();
+    ck_assert_uint_eq(assert_ends_well().delivered, 2);
+    close(first);
+    close(second);
+}
+END_TEST
+
+/* Of two flushes of one interval the later is the whole, and carbon keeps what comes last. */
+START_TEST(test_two_flushes_of_one_interval)
+{
+    set_up();
+    start();
+    give_flush(1);
+    wait_committed(1);
+    resolve();
+    outlet_begin(&rig.outlet, id_of(2), end_ms_of(1));
+    rig.flush = 2;
+    give_frame(2, "a", 2, FRAME_LAST);
+    wait_committed(2);
+    take_ask();
+    listen_now();
+    answer_with(rig.carbon);
+    assert_delivered("stats.a 1 1700000020\n");
+    assert_delivered("stats.a 2 1700000020\n");
+    end_frames();
+    assert_ends_well();
+}
+END_TEST
+
+/* However long there is nothing to do, it is seen to live. */
+START_TEST(test_heartbeat)
+{
+    const uint64_t *beat;
+
+    set_up();
+    start();
+    beat = &rig.opts.board->beats[BOARD_SENDER];
+    for (int i = 0; i < 3; i++) {
+        uint64_t before = board_get(beat), start_ms = clock_mono_ms();
+
+        while (board_get(beat) == before) {
+            ck_assert_uint_lt(clock_mono_ms() - start_ms, 1000);
+            poll(NULL, 0, 2);
+        }
+    }
+    end_frames();
+    assert_ends_well();
+}
+END_TEST
+
+/* ---- on disk */
+
+static char directory[] = "/tmp/check_sender.XXXXXX";
+
+static int
+open_directory(void)
+{
+    int fd;
+
+    strcpy(directory + strlen(directory) - 6, "XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ck_assert_int_ge(fd, 0);
+    return fd;
+}
+
+static void
+remove_directory(int fd)
+{
+    ck_assert_int_eq(rmdir(directory), 0);
+    close(fd);
+}
+
+/* What carbon does not take for an interval is on disk, and outlives memory. */
+START_TEST(test_spool)
+{
+    int fd = open_directory();
+
+    set_up();
+    rig.opts.spool_fd = fd;
+    rig.opts.spool_max_bytes = 1 << 20;
+    rig.opts.spool_max_age_ms = UINT64_MAX;
+    start();
+    for (unsigned flush = 1; flush <= 3; flush++) {
+        give_flush(flush);
+        wait_committed(flush);
+    }
+    resolve();
+    take_ask();
+    kill_sender();
+    ck_assert_int_eq(ftruncate(rig.opts.arena_fd, 0), 0); /* the machine went down */
+    start();
+    take_ask();
+    give_flush(4);
+    wait_committed(4);
+    listen_now();
+    answer_with(rig.carbon);
+    assert_flush_delivered(4);
+    for (unsigned flush = 1; flush <= 2; flush++) {
+        assert_flush_delivered(flush);
+        fly();
+    }
+    end_frames();
+    ck_assert_uint_eq(assert_ends_well().delivered, 3);
+    ck_assert_uint_eq(n_logged("2 flushes wait in SPOOL_DIR, of 2 lines"), 1);
+    remove_directory(fd);
+}
+END_TEST
+
+START_TEST(test_spool_at_the_end)
+{
+    int fd = open_directory();
+    struct told told;
+
+    set_up();
+    rig.opts.spool_fd = fd;
+    rig.opts.spool_max_bytes = 1 << 20;
+    rig.opts.spool_max_age_ms = UINT64_MAX;
+    start();
+    give_flush(1);
+    give_flush(2);
+    resolve();
+    take_ask();
+    answer_with(-1);
+    end_frames();
+    while (n_logged("does not take") == 0)
+        poll(NULL, 0, 2);
+    told = assert_gives_up();
+    ck_assert_uint_eq(told.spooled, 2);
+    ck_assert_uint_eq(told.queued + told.dropped, 0);
+    forget_log();
+    open_ends();
+    listen_now();
+    start();
+    resolve();
+    assert_flush_delivered(1);
+    fly();
+    assert_flush_delivered(2);
+    end_frames();
+    ck_assert_uint_eq(assert_ends_well().delivered, 2);
+    remove_directory(fd);
+}
+END_TEST
+
+START_TEST(test_gauges_file)
+{
+    struct record record = {.source = METRIC_GAUGE, .name = "g", .name_len = 1, .set_ms = 5};
+    int fd = open_directory();
+    struct stat found;
+
+    set_up();
+    rig.opts.gauges_fd = fd;
+    rig.opts.gauges_name = "gauges";
+    record_add(&record, STATISTIC_VALUE, 0, 1);
+    start();
+    give_frame(1, "a", 1, 0);
+    ck_assert_int_eq(record_encode(&record, &rig.outlet.payload), 0);
+    send_frame(FRAME_LAST);
+    give_flush(2);
+    give_flush(3); /* the flush before it is saved now */
+    wait_committed(3);
+    ck_assert_int_eq(fstatat(fd, "gauges", &found, 0), 0);
+    ck_assert_int_eq(unlinkat(fd, "gauges", 0), 0);
+    kill_sender();
+    while (unlinkat(fd, "gauges", 0) == 0 || unlinkat(fd, "gauges.tmp", 0) == 0)
+        continue;
+    remove_directory(fd);
 }
 END_TEST
 
@@ -925,6 +1530,23 @@ main(void)
     tcase_add_test(tcase, test_nothing_to_deliver_to);
     tcase_add_test(tcase, test_signals);
     tcase_add_test(tcase, test_small_queue);
+    tcase_add_test(tcase, test_end_within_a_flush);
+    tcase_add_test(tcase, test_a_flush_comes_twice);
+    tcase_add_test(tcase, test_killed_within_a_flush);
+    tcase_add_test(tcase, test_killed_with_a_queue);
+    tcase_add_test(tcase, test_killed_while_sending);
+    tcase_add_test(tcase, test_another_master);
+    tcase_add_test(tcase, test_lost_at_the_end);
+    tcase_add_test(tcase, test_foreign_arena);
+    tcase_add_test(tcase, test_replay);
+    tcase_add_test(tcase, test_never_twice);
+    tcase_add_test(tcase, test_never_twice_after_a_kill);
+    tcase_add_test(tcase, test_without_awaiting_fin);
+    tcase_add_test(tcase, test_two_flushes_of_one_interval);
+    tcase_add_test(tcase, test_heartbeat);
+    tcase_add_test(tcase, test_spool);
+    tcase_add_test(tcase, test_spool_at_the_end);
+    tcase_add_test(tcase, test_gauges_file);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -25,36 +25,65 @@ static const struct {
     const char *name;
     double value, without; /* -1: not there */
 } rows[] = {
-    {"lines_sent", 1, 0},        {"lines_refused", 2, -1}, {"queue_dropped", 3, 0},
-    {"send_failures", 4, 0},     {"reconnects", 5, 0},     {"frames_bad", 6, -1},
-    {"frames_missed", 7, -1},    {"queue_lines", 8, 8},    {"last_success_age", 9, 9},
-    {"restarts.sender", 10, 10},
+    {"lines_emitted", 100, 0},   {"lines_sent", 1, 0},          {"lines_refused", 2, -1},
+    {"queue_dropped", 3, 0},     {"send_failures", 4, 0},       {"reconnects", 5, 0},
+    {"frames_bad", 6, -1},       {"lines_replayed", 7, -1},     {"queue_lines", 8, 8},
+    {"last_success_age", 9, 9},  {"restarts.sender", 10, 10},   {"dropped.memory", 11, -1},
+    {"dropped.corrupt", 12, -1}, {"dropped.uncertain", 13, -1}, {"spool_lines", 14, 14},
+    {"spool_dropped", 15, 0},
 };
+
+enum { N_ROWS = sizeof(rows) / sizeof(rows[0]) };
 
 START_TEST(test_report)
 {
-    struct tally tally = {
-        .lines_sent = 1,
-        .lines_refused = 2,
-        .lines_dropped = 3,
-        .failures = 4,
-        .reconnects = 5,
-        .frames_bad = 6,
-        .frames_missed = 7,
+    struct tally tally = {.failures = 4, .reconnects = 5, .frames_bad = 6};
+    const struct ledger told = {.emitted = 1000, .delivered = 500, .dropped = {1, 2, 3, 4, 5, 6}};
+    const struct ledger ledger = {
+        .emitted = 1100,
+        .delivered = 501,
+        .replayed = 7,
+        .spooled = 14,
+        .dropped = {[LEDGER_QUEUE] = 1 + 3,
+                    [LEDGER_SPOOL] = 2 + 15,
+                    [LEDGER_REFUSED] = 3 + 2,
+                    [LEDGER_MEMORY] = 4 + 11,
+                    [LEDGER_CORRUPT] = 5 + 12,
+                    [LEDGER_UNCERTAIN] = 6 + 13},
     };
-    const struct tally_now now = {.queue_lines = 8, .last_success_age_s = 9, .n_restarts = 10};
-    struct batch *first = batch_new(1, 10000), *second = batch_new(2, 10000);
+    struct tally_now now = {.ledger = &ledger,
+                            .told = &told,
+                            .queue_lines = 8,
+                            .has_spool = true,
+                            .last_success_age_s = 9,
+                            .n_restarts = 10};
+    struct batch *first = batch_new(1, 0, 10000), *second = batch_new(2, 0, 10000);
 
     tally_report(&tally, &now, first);
+    now.told = &ledger;
     tally_report(&tally, &now, second);
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < N_ROWS; i++) {
         ck_assert_msg(value_of(first, rows[i].name) == rows[i].value, "%s", rows[i].name);
         ck_assert_msg(value_of(second, rows[i].name) == rows[i].without, "no %s", rows[i].name);
     }
-    ck_assert_uint_eq(first->n_lines, sizeof(rows) / sizeof(rows[0]));
+    ck_assert_uint_eq(first->n_lines, N_ROWS);
     ck_assert_uint_lt(first->records.len, BATCH_OWN_ROOM / 4);
     batch_free(first);
     batch_free(second);
+}
+END_TEST
+
+START_TEST(test_no_spool)
+{
+    struct tally tally = {0};
+    const struct ledger ledger = {0};
+    const struct tally_now now = {.ledger = &ledger, .told = &ledger};
+    struct batch *batch = batch_new(1, 0, 10000);
+
+    tally_report(&tally, &now, batch);
+    ck_assert_double_eq(value_of(batch, "spool_lines"), -1);
+    ck_assert_double_eq(value_of(batch, "spool_dropped"), -1);
+    batch_free(batch);
 }
 END_TEST
 
@@ -67,6 +96,7 @@ main(void)
     int n_failed;
 
     tcase_add_test(tcase, test_report);
+    tcase_add_test(tcase, test_no_spool);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

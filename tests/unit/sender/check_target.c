@@ -13,6 +13,8 @@
 
 #define HERE   "here:2003"
 #define NOW_MS UINT64_C(1000000)
+/* DNS_REFRESH */
+#define FRESH_MS 30000
 
 static struct target target;
 static int asked, answers; /* the test's ends */
@@ -37,7 +39,7 @@ set_up(void)
     asked = ask[0];
     answers = answer[1];
     answer_as("there:1", 1, 99); /* to somebody else */
-    target_init(&target, ask[1], answer[0], HERE);
+    target_init(&target, ask[1], answer[0], HERE, FRESH_MS);
 }
 
 static void
@@ -71,11 +73,11 @@ learn(uint64_t now_ms, unsigned char mark)
 START_TEST(test_fresh_answers_are_not_asked_for_again)
 {
     learn(NOW_MS, 1);
-    ck_assert_int_eq(target_seek(&target, false, NOW_MS + 1000), TARGET_READY);
+    ck_assert_int_eq(target_seek(&target, false, NOW_MS + FRESH_MS - 1), TARGET_READY);
     ck_assert(!was_asked());
-    learn(NOW_MS + 60000, 2);
+    learn(NOW_MS + FRESH_MS, 2);
     target_doubt(&target);
-    learn(NOW_MS + 60001, 3);
+    learn(NOW_MS + FRESH_MS + 1, 3);
 }
 END_TEST
 

@@ -75,7 +75,7 @@ assert_trace(struct batch *batch, const struct dialect *dialect, const char *wan
 
 START_TEST(test_every_type)
 {
-    struct batch *batch = batch_new(1700000000000, 10000);
+    struct batch *batch = batch_new(1, 1700000000000, 10000);
     struct dialect dialect;
 
     dialect_init(&dialect);
@@ -109,7 +109,7 @@ START_TEST(test_percentiles)
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct batch *batch = batch_new(1700000000000, 10000);
+        struct batch *batch = batch_new(1, 1700000000000, 10000);
         struct dialect dialect;
         char want[256];
 
@@ -124,11 +124,11 @@ END_TEST
 
 START_TEST(test_nothing_but_own_statistics)
 {
-    struct batch *batch = batch_new(1700000000000, 10000);
+    struct batch *batch = batch_new(1, 1700000000000, 10000);
     struct dialect dialect;
 
     dialect_init(&dialect);
-    assert_trace(batch_new(1700000000000, 10000), &dialect, COMPLETED "0" METRICS);
+    assert_trace(batch_new(1, 1700000000000, 10000), &dialect, COMPLETED "0" METRICS);
     batch_add_own(batch, "numStats", 0);
     assert_trace(batch, &dialect, COMPLETED "0" METRICS);
 }

@@ -65,6 +65,8 @@ START_TEST(test_names_and_values)
         .truncated = 9,
         .udp_drops = 10,
         .memory_used = 14,
+        .quarantined = 15,
+        .resets = 16,
     };
     static const struct {
         const char *name;
@@ -74,7 +76,8 @@ START_TEST(test_names_and_values)
         {"lines_applied", 4},    {"bad_lines_seen", 11},   {"udp_drops", 10},
         {"truncated", 9},        {"filtered", 11},         {"memory_used", 14},
         {"bad.no_value", 5},     {"bad.bad_rate", 6},      {"refused.metrics", 7},
-        {"refused.memory", 8},   {"refused.overflow", 12},
+        {"refused.memory", 8},   {"refused.overflow", 12}, {"quarantined", 15},
+        {"resets", 16},
     };
     struct selfstat_list list;
 
@@ -105,6 +108,47 @@ START_TEST(test_add)
 }
 END_TEST
 
+/* No one bit turns over unseen. */
+START_TEST(test_check)
+{
+    union {
+        struct selfstat stats;
+        uint8_t bytes[sizeof(struct selfstat)];
+    } it = {0};
+
+    ck_assert_uint_eq(selfstat_check(&it.stats), 0);
+    for (int filler = 0; filler < 3; filler++) {
+        uint32_t check;
+
+        for (size_t i = 0; i < sizeof(it); i++)
+            it.bytes[i] = (uint8_t)(i * 31 * (unsigned)filler);
+        check = selfstat_check(&it.stats);
+        for (size_t bit = 0; bit < 8 * sizeof(it); bit++) {
+            it.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+            ck_assert_uint_ne(selfstat_check(&it.stats), check);
+            it.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        }
+        ck_assert_uint_eq(selfstat_check(&it.stats), check);
+    }
+}
+END_TEST
+
+START_TEST(test_sums)
+{
+    static const struct selfstat stats = {
+        .bad = {[PARSE_NO_VALUE] = 1, [PARSE_BAD_FIELD] = 2},
+        .verdicts = {[TABLE_APPLIED] = 4,
+                     [TABLE_FILTERED] = 8,
+                     [TABLE_METRICS] = 16,
+                     [TABLE_MEMORY] = 32,
+                     [TABLE_OVERFLOW] = 64},
+    };
+
+    ck_assert_uint_eq(selfstat_bad(&stats), 3);
+    ck_assert_uint_eq(selfstat_refused(&stats), 16 + 32 + 64);
+}
+END_TEST
+
 START_TEST(test_no_reasons_without_bad_lines)
 {
     static const struct selfstat stats = {.lines = 3,
@@ -118,6 +162,8 @@ START_TEST(test_no_reasons_without_bad_lines)
     for (size_t i = 0; i < list.n; i++) {
         ck_assert_msg(strncmp(list.items[i].name, "bad.", 4) != 0, "%s", list.items[i].name);
         ck_assert_msg(strncmp(list.items[i].name, "refused", 7) != 0, "%s", list.items[i].name);
+        ck_assert_str_ne(list.items[i].name, "quarantined");
+        ck_assert_str_ne(list.items[i].name, "resets");
     }
 }
 END_TEST
@@ -157,6 +203,8 @@ main(void)
     tcase_add_test(tcase, test_list);
     tcase_add_test(tcase, test_names_and_values);
     tcase_add_test(tcase, test_add);
+    tcase_add_test(tcase, test_check);
+    tcase_add_test(tcase, test_sums);
     tcase_add_test(tcase, test_no_reasons_without_bad_lines);
     tcase_add_test(tcase, test_everything_at_once_has_room);
     suite_add_tcase(suite, tcase);

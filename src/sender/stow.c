@@ -1,0 +1,249 @@
+/*
+ * stow: see stow.h.
+ */
+#include "sender/stow.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+
+/* How often the same trouble is told. */
+#define REMIND_MS 60000
+/* A disk is slow, and others wait. */
+#define PUT_MS 1000
+
+static uint64_t
+lesser(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The ledger says of the spool what the spool says itself: files have gone for its limits, or were
+ * damaged, or others are there that nobody had counted. */
+static void
+agree(struct stow *stow, struct queue *queue)
+{
+    struct ledger *ledger = queue_ledger(queue);
+    uint64_t n_lines = stow->is_open ? stow->spool.n_lines : 0;
+
+    if (n_lines > ledger->spooled) {
+        ledger->emitted += n_lines - ledger->spooled;
+    } else if (n_lines < ledger->spooled) {
+        uint64_t n_gone = ledger->spooled - n_lines;
+        uint64_t n_bad = lesser(n_gone, stow->spool.n_bad_lines - stow->n_bad_seen);
+
+        ledger->dropped[LEDGER_CORRUPT] += n_bad;
+        ledger->dropped[LEDGER_SPOOL] += n_gone - n_bad;
+    }
+    stow->n_bad_seen = stow->spool.n_bad_lines;
+    if (n_lines == ledger->spooled)
+        return;
+    ledger->spooled = n_lines;
+    vault_change(&queue->vault, VAULT_NONE, VAULT_FREE, 0);
+}
+
+/* The batch is in the spool: it leaves the queue. */
+static void
+finish_put(struct queue *queue, uint32_t slot)
+{
+    queue_ledger(queue)->spooled += vault_at(&queue->vault, slot)->n_lines;
+    if (queue->live == slot)
+        queue->live = VAULT_NONE;
+    vault_change(&queue->vault, slot, VAULT_FREE, 0);
+}
+
+/* What was begun when the process before this one was killed. */
+static void
+finish_all(struct stow *stow, struct queue *queue)
+{
+    const struct spool_file *gone = stow_find(stow, queue->vault.journal.unspooled);
+    uint32_t slots[VAULT_SLOTS], n = queue->vault.n_live;
+
+    if (gone != NULL)
+        spool_remove(&stow->spool, gone);
+    memcpy(slots, queue->vault.live, n * sizeof(slots[0]));
+    for (uint32_t i = 0; i < n && stow->spool.n_files > 0; i++) {
+        const struct vault_slot *slot = vault_at(&queue->vault, slots[i]);
+
+        if (slot->state == VAULT_QUEUED && spool_has(&stow->spool, slot->id))
+            finish_put(queue, slots[i]);
+    }
+}
+
+static void
+log_bad(const struct spool *spool)
+{
+    log_warnx("a flush in SPOOL_DIR, of %" PRIu64 ", cannot be used: %s; it is set aside",
+              spool->bad_file.timestamp_s, spool->bad_reason);
+}
+
+void
+stow_open(struct stow *stow, struct queue *queue, int dir_fd, uint64_t max_bytes,
+          uint64_t max_age_ms)
+{
+    int error = 0;
+
+    memset(stow, 0, sizeof(*stow));
+    if (dir_fd >= 0)
+        error = spool_open(&stow->spool, dir_fd, max_bytes, max_age_ms, clock_wall_ms());
+    stow->is_open = dir_fd >= 0 && error == 0;
+    if (error != 0)
+        log_warnx("cannot use SPOOL_DIR: %s", strerror(-error));
+    if (stow->spool.n_bad_files > 0)
+        log_bad(&stow->spool);
+    if (stow->spool.n_files > 0)
+        log_info("%zu flushes wait in SPOOL_DIR, of %" PRIu64 " lines", stow->spool.n_files,
+                 stow->spool.n_lines);
+    finish_all(stow, queue);
+    agree(stow, queue);
+}
+
+void
+stow_close(struct stow *stow)
+{
+    if (stow->is_open)
+        spool_close(&stow->spool);
+    stow->is_open = false;
+}
+
+int
+stow_put(struct stow *stow, struct queue *queue, uint32_t slot)
+{
+    struct batch batch;
+    int error;
+
+    if (!stow->is_open)
+        return -ENOENT;
+    batch = vault_batch(&queue->vault, slot);
+    error = spool_put(&stow->spool, &batch, clock_wall_ms());
+    fault_point("sender_spooled");
+    if (error == 0)
+        finish_put(queue, slot);
+    agree(stow, queue);
+    return error;
+}
+
+static void
+warn(struct stow *stow, const char *what, int error)
+{
+    uint64_t now_ms = clock_mono_ms();
+
+    if (stow->warned_ms != 0 && now_ms - stow->warned_ms < REMIND_MS)
+        return;
+    stow->warned_ms = now_ms;
+    log_warnx("%s SPOOL_DIR: %s", what, strerror(-error));
+}
+
+bool
+stow_put_all(struct stow *stow, struct queue *queue, uint32_t busy)
+{
+    uint32_t slots[VAULT_SLOTS], n = queue->vault.n_live;
+    uint64_t end_ms = clock_mono_ms() + PUT_MS;
+    int error = stow->is_open ? 0 : -ENOENT;
+
+    memcpy(slots, queue->vault.live, n * sizeof(slots[0]));
+    /* A younger one may go where an older one is too large, but in no other case. */
+    for (uint32_t i = 0; i < n && (error == 0 || error == -EFBIG); i++) {
+        if (slots[i] == busy || slots[i] == queue->live ||
+            vault_at(&queue->vault, slots[i])->state != VAULT_QUEUED)
+            continue;
+        if (clock_mono_ms() > end_ms)
+            return true;
+        if ((error = stow_put(stow, queue, slots[i])) != 0)
+            warn(stow, "flushes stay in memory, they cannot be written to", error);
+    }
+    return false;
+}
+
+struct batch *
+stow_load(struct stow *stow, struct queue *queue)
+{
+    const struct spool_file *file;
+    struct batch *batch = NULL;
+
+    while (stow->is_open && (file = spool_oldest(&stow->spool)) != NULL) {
+        uint64_t n_bad_files = stow->spool.n_bad_files;
+
+        if (spool_load(&stow->spool, file, &batch) == 0)
+            return batch;
+        if (stow->spool.n_bad_files == n_bad_files)
+            break;
+        log_bad(&stow->spool);
+        agree(stow, queue);
+    }
+    return NULL;
+}
+
+const struct spool_file *
+stow_find(const struct stow *stow, uint64_t id)
+{
+    for (size_t i = 0; stow->is_open && i < stow->spool.n_files; i++) {
+        if (stow->spool.files[i].id == id)
+            return &stow->spool.files[i];
+    }
+    return NULL;
+}
+
+/* The file goes when the ledger has it no more; where that does not happen, the next process does
+ * it. */
+static void
+unspool(struct stow *stow, struct queue *queue, const struct spool_file *file)
+{
+    struct journal *journal = &queue->vault.journal;
+    int error;
+
+    if (journal->touched == file->id)
+        journal->touched = 0;
+    journal->unspooled = file->id;
+    journal->now.spooled -= file->n_lines;
+    vault_change(&queue->vault, VAULT_NONE, VAULT_FREE, 0);
+    fault_point("sender_unspooled");
+    if ((error = spool_remove(&stow->spool, file)) != 0)
+        warn(stow, "a flush was delivered, but cannot be removed from", error);
+}
+
+/* What was delivered of an interval must not be sent again behind the whole of it, which is not
+ * kept. */
+static void
+drop_delivered(struct queue *queue, uint64_t timestamp_s)
+{
+    const struct vault *vault = &queue->vault;
+
+    for (uint32_t i = vault->n_live; i > 0; i--) {
+        const struct vault_slot *slot = vault_at(vault, vault->live[i - 1]);
+
+        if (slot->state != VAULT_QUEUED && slot->timestamp_s == timestamp_s)
+            queue_drop(queue, vault->live[i - 1], LEDGER_SPOOL);
+    }
+}
+
+void
+stow_delivered(struct stow *stow, struct queue *queue, const struct batch *batch,
+               uint64_t n_refused)
+{
+    const struct spool_file *file = stow_find(stow, batch->id);
+    struct ledger *ledger = queue_ledger(queue);
+
+    drop_delivered(queue, batch->timestamp_s);
+    ledger->delivered += batch->n_lines - n_refused;
+    ledger->dropped[LEDGER_REFUSED] += n_refused;
+    if (file != NULL) {
+        unspool(stow, queue, file);
+        return;
+    }
+    /* It had to go for the spool's limits while it was on its way. */
+    ledger->dropped[LEDGER_SPOOL] -= batch->n_lines;
+    vault_change(&queue->vault, VAULT_NONE, VAULT_FREE, 0);
+}
+
+void
+stow_dropped(struct stow *stow, struct queue *queue, const struct spool_file *file,
+             enum ledger_reason reason)
+{
+    queue_ledger(queue)->dropped[reason] += file->n_lines;
+    unspool(stow, queue, file);
+}

@@ -1,0 +1,75 @@
+"""A child that dies at every start: it is tried ever more seldom, and serves once it can."""
+
+import os
+import re
+import time
+
+import pytest
+
+from lib import chaos
+from lib.wait import until
+
+FIRST_S, CAP_S, JITTER = 0.1, 5.0, 0.1
+SPAWN_S = 0.1  # from the decision to the process, and from its death to the next
+DIED = re.compile(r"^\S+ (\S+) \[WARNING\][^\n]*died: exit status 1; restarting in (\d+) ms", re.M)
+
+
+def waits(n):
+    return [min(FIRST_S * 2**i, CAP_S) for i in range(n)]
+
+
+def cpu_s(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def seconds(clock):
+    hours, minutes, rest = clock.split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + float(rest.replace(",", "."))
+
+
+def assert_back_off(log, n):
+    """What was announced, and what the log's clock says of when it came."""
+    deaths = [(seconds(clock), int(ms) / 1000) for clock, ms in DIED.findall(log)]
+    assert len(deaths) == n
+    # The one that was killed at its work was replaced at once.
+    for i, ((_, announced), expected) in enumerate(zip(deaths, waits(n))):
+        assert abs(announced - expected) <= JITTER * expected + 0.001, f"death {i}"
+    for i, ((before, announced), (after, _)) in enumerate(zip(deaths, deaths[1:])):
+        took = (after - before) % 86400
+        assert announced - 0.01 <= took <= announced + SPAWN_S, f"start {i}"
+
+
+@pytest.mark.parametrize("role", ["worker", "sender"])
+def test_crash_loop(daemons, sink, loads, role):
+    n = chaos.pick(4, 50)
+    faults = ",".join([f"{role}_start-:2"] + [f"{role}_start-:1"] * (n - 1))
+    environment = {"PYSTATSD_FAULTS": faults}
+    daemon = daemons(sink, chaos.SETTINGS, server=chaos.FAULTS, environment=environment)
+    running = loads(daemon, rate=100)
+    sink.wait_batches(1)
+    began, used = time.monotonic(), cpu_s(daemon.pid)
+    chaos.kill(chaos.await_child(daemon, role))
+    until(lambda: len(DIED.findall(daemon.log)) == n, f"{n} deaths", 2 * sum(waits(n)) + 10)
+    gone = time.monotonic()
+    # Ten polls a second at most and a fork now and then.
+    assert cpu_s(daemon.pid) - used <= 0.02 * (gone - began) + 0.1, "the master is busy"
+    n_batches = len(sink.batches)
+    sink.wait(lambda: len(sink.batches) > n_batches, "a flush", 10)
+    assert time.monotonic() - gone <= 6 + 1, "a flush is due within a second of the recovery"
+    assert_back_off(daemon.log, n)
+    chaos.finish(daemon, sink, running)
+
+
+@pytest.mark.parametrize("role", ["worker", "sender"])
+def test_first_start_fails(daemons, sink, role):
+    """Nothing ever worked: the daemon says so and ends."""
+    environment = {"PYSTATSD_FAULTS": f"{role}_start-:1"}
+    daemon = daemons(
+        sink, chaos.SETTINGS, server=chaos.FAULTS, environment=environment, start=False
+    )
+    daemon.start(wait=False)
+    assert daemon.wait() == 1
+    assert f"{role} (pid " in daemon.log and "before it could serve" in daemon.log
+    assert not daemon.group()

@@ -152,10 +152,11 @@ describe(const struct flush *flush, struct rules_case *out)
         .type = current(flush)->type, .n_idle = UINT32_MAX, .end_ms = flush->interval.end_ms};
     for (size_t i = 0; i < flush->opts.n_tables; i++) {
         struct metric *metric = flush->members[i];
-        uint64_t updated_ms = metric != NULL ? metric_updated_ms(metric) : 0;
+        uint64_t updated_ms;
 
         if (metric == NULL)
             continue;
+        updated_ms = metric_updated_ms(metric);
         out->touched |= metric_touched(metric, generation);
         out->touched_since |= metric_touched(metric, generation ^ 1);
         out->gauge_known |= metric->type == METRIC_GAUGE && metric_last(metric)->check != 0;

@@ -146,8 +146,8 @@ back(struct arena *arena, size_t end)
     if (arena->fd < 0 || end <= backed)
         return true;
     step = (end - backed + STEP - 1) / STEP * STEP;
-    if (step > arena->size - backed)
-        step = arena->size - backed;
+    if (step > arena_whole_pages(arena->size) - backed)
+        step = arena_whole_pages(arena->size) - backed;
     if (allocate(arena, backed, step) != 0)
         return false;
     set_backed(arena, backed + step);
@@ -258,7 +258,7 @@ give_pages_back(const struct arena *arena, size_t from, size_t len)
 static void
 lower_frontier(struct arena *arena, size_t frontier)
 {
-    size_t from = (frontier + ARENA_PAGE - 1) / ARENA_PAGE * ARENA_PAGE;
+    size_t from = arena_whole_pages(frontier);
     size_t end = arena->fd < 0 ? arena->frontier : arena_backed(arena);
 
     arena->frontier = frontier;

@@ -85,6 +85,12 @@ void arena_pile_up(const struct arena *arena, struct arena_pile *pile, arena_ref
 /* Gives the whole pile back, in a time that does not depend on how much it is, and empties it. */
 void arena_take_back(struct arena *arena, struct arena_pile *pile);
 
+static inline size_t
+arena_whole_pages(size_t size)
+{
+    return (size + ARENA_PAGE - 1) / ARENA_PAGE * ARENA_PAGE;
+}
+
 /* How many bytes there is memory for. */
 static inline size_t
 arena_backed(const struct arena *arena)

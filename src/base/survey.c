@@ -11,9 +11,9 @@ static bool
 is_sound(const struct arena *arena, const struct arena_opts *opts)
 {
     return (uint32_t)arena->backed == (uint32_t) ~(arena->backed >> 32) &&
-           arena_backed(arena) <= opts->size && arena->reserved == opts->reserved &&
-           arena->frontier <= arena_backed(arena) && arena->frontier >= arena->reserved &&
-           arena->frontier % ARENA_UNIT == 0;
+           arena_backed(arena) <= arena_whole_pages(opts->size) &&
+           arena->reserved == opts->reserved && arena->frontier <= arena_backed(arena) &&
+           arena->frontier >= arena->reserved && arena->frontier % ARENA_UNIT == 0;
 }
 
 int

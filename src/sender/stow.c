@@ -12,6 +12,9 @@
 #include "base/fault.h"
 #include "base/log.h"
 
+/* A disk is slow, and others wait. */
+#define PUT_MS 1000
+
 static uint64_t
 lesser(uint64_t a, uint64_t b)
 {
@@ -129,16 +132,17 @@ stow_put(struct stow *stow, struct queue *queue, uint32_t slot)
 }
 
 static void
-warn(struct stow *stow, int error)
+warn(struct stow *stow, const char *what, int error)
 {
     log_event(&(struct log_event){.level = LOG_WARNING, .limit = &stow->said_unwritable},
-              "cannot write to SPOOL_DIR: %s; flushes stay in memory", strerror(-error));
+              "%s SPOOL_DIR: %s", what, strerror(-error));
 }
 
-void
+bool
 stow_put_all(struct stow *stow, struct queue *queue, uint32_t busy)
 {
     uint32_t slots[VAULT_SLOTS], n = queue->vault.n_live;
+    uint64_t end_ms = clock_mono_ms() + PUT_MS;
     int error = stow->is_open ? 0 : -ENOENT;
 
     memcpy(slots, queue->vault.live, n * sizeof(slots[0]));
@@ -147,9 +151,12 @@ stow_put_all(struct stow *stow, struct queue *queue, uint32_t busy)
         if (slots[i] == busy || slots[i] == queue->live ||
             vault_at(&queue->vault, slots[i])->state != VAULT_QUEUED)
             continue;
+        if (clock_mono_ms() > end_ms)
+            return true;
         if ((error = stow_put(stow, queue, slots[i])) != 0)
-            warn(stow, error);
+            warn(stow, "flushes stay in memory, they cannot be written to", error);
     }
+    return false;
 }
 
 struct batch *
@@ -196,7 +203,22 @@ unspool(struct stow *stow, struct queue *queue, const struct spool_file *file)
     vault_change(&queue->vault, VAULT_NONE, VAULT_FREE, 0);
     fault_point("sender_unspooled");
     if ((error = spool_remove(&stow->spool, file)) != 0)
-        warn(stow, error);
+        warn(stow, "a flush was delivered, but cannot be removed from", error);
+}
+
+/* What was delivered of an interval must not be sent again behind the whole of it, which is not
+ * kept. */
+static void
+drop_delivered(struct queue *queue, uint64_t timestamp_s)
+{
+    const struct vault *vault = &queue->vault;
+
+    for (uint32_t i = vault->n_live; i > 0; i--) {
+        const struct vault_slot *slot = vault_at(vault, vault->live[i - 1]);
+
+        if (slot->state != VAULT_QUEUED && slot->timestamp_s == timestamp_s)
+            queue_drop(queue, vault->live[i - 1], LEDGER_SPOOL);
+    }
 }
 
 void
@@ -206,6 +228,7 @@ stow_delivered(struct stow *stow, struct queue *queue, const struct batch *batch
     const struct spool_file *file = stow_find(stow, batch->id);
     struct ledger *ledger = queue_ledger(queue);
 
+    drop_delivered(queue, batch->timestamp_s);
     ledger->delivered += batch->n_lines - n_refused;
     ledger->dropped[LEDGER_REFUSED] += n_refused;
     if (file != NULL) {

@@ -121,7 +121,7 @@ def test_spool_outlives_the_daemon(spool, sinks, daemons, loads):
     assert daemon.stop() == 0, daemon.log
     sink.listen()
     last = daemons(sink, settings)
-    await_empty(spool, sink)
+    until(lambda: not files(spool), "the spool to be empty")
     assert last.stop() == 0, last.log
     chaos.assert_whole(sink, sent)
 

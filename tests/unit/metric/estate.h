@@ -84,18 +84,13 @@ estate_draw(uint64_t *state)
     return z ^ z >> 31;
 }
 
-static inline size_t
-estate_pages(size_t size)
-{
-    return (size + ARENA_PAGE - 1) / ARENA_PAGE * ARENA_PAGE;
-}
-
 /* The first table's arena has the struct within it, as the worker's have. */
 static inline void
 estate_table_opts(const struct heir *heir, size_t i, struct table_opts *out)
 {
     const struct estate_plan *plan = heir->plan;
-    size_t head = estate_pages(sizeof(struct estate)), region = estate_pages(plan->memory);
+    size_t head = arena_whole_pages(sizeof(struct estate)),
+           region = arena_whole_pages(plan->memory);
     size_t offset = i == 0 ? 0 : head + i * region;
 
     *out = (struct table_opts){
@@ -119,7 +114,8 @@ heir_map(struct heir *heir, const struct estate_plan *plan, int fd)
     memset(heir, 0, sizeof(*heir));
     heir->plan = plan;
     heir->fd = fd;
-    heir->size = estate_pages(sizeof(struct estate)) + plan->n_tables * estate_pages(plan->memory);
+    heir->size =
+        arena_whole_pages(sizeof(struct estate)) + plan->n_tables * arena_whole_pages(plan->memory);
     heir->estate = mmap(NULL, heir->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (heir->estate == MAP_FAILED)
         abort();
@@ -153,7 +149,7 @@ heir_begin(struct heir *heir, const struct estate_plan *plan, struct estate_resu
         abort();
     heir_map(heir, plan, fd);
     if (ftruncate(fd, (off_t)heir->size) != 0 ||
-        fallocate(fd, 0, 0, (off_t)estate_pages(sizeof(struct estate))) != 0)
+        fallocate(fd, 0, 0, (off_t)arena_whole_pages(sizeof(struct estate))) != 0)
         abort();
     for (size_t i = 0; i < plan->n_tables; i++) {
         struct table_opts opts;
@@ -167,19 +163,15 @@ heir_begin(struct heir *heir, const struct estate_plan *plan, struct estate_resu
     heir_ready(heir);
 }
 
-/* Takes over what is in fd. Returns what adopt_table or a roll back does. */
+/* Takes over what is mapped. Returns what adopt_table or a roll back does. */
 static inline int
-heir_adopt(struct heir *heir, const struct estate_plan *plan, int fd,
-           struct estate_results *results)
+heir_take_over(struct heir *heir)
 {
-    struct estate *estate;
+    struct estate *estate = heir->estate;
 
-    heir_map(heir, plan, fd);
-    heir->results = results;
-    estate = heir->estate;
     if (undo_roll_back(&estate->undo, estate, heir->size) != 0)
         return -EBADMSG;
-    for (size_t i = 0; i < plan->n_tables; i++) {
+    for (size_t i = 0; i < heir->plan->n_tables; i++) {
         struct table_opts opts;
         int error;
 
@@ -192,6 +184,15 @@ heir_adopt(struct heir *heir, const struct estate_plan *plan, int fd,
     }
     heir_ready(heir);
     return 0;
+}
+
+static inline int
+heir_adopt(struct heir *heir, const struct estate_plan *plan, int fd,
+           struct estate_results *results)
+{
+    heir_map(heir, plan, fd);
+    heir->results = results;
+    return heir_take_over(heir);
 }
 
 static inline void
@@ -449,8 +450,8 @@ estate_sort(const struct estate_results *results, uint32_t flush, struct estate_
     for (; at < end; n++) {
         const uint8_t *from = at;
 
-        ck_assert_uint_lt(n, max);
-        ck_assert_int_eq(record_decode(&at, end, &record), 0);
+        if (n == max || record_decode(&at, end, &record) != 0)
+            ck_abort_msg("flush %u is not of records", flush);
         out[n] = (struct estate_span){.bytes = from, .len = (size_t)(at - from)};
     }
     qsort(out, n, sizeof(out[0]), estate_compare);

@@ -1,5 +1,5 @@
 /*
- * check_store: batches that are there again, memory that is taken and given back, and files that
+ * check_vault: batches that are there again, memory that is taken and given back, and files that
  * are not what they were.
  */
 #include "arena.h"
@@ -33,7 +33,7 @@ __wrap_fallocate(int fd, int mode, off_t offset, off_t len)
 }
 
 static enum vault_found
-open_store(int fd)
+open_vault(int fd)
 {
     enum vault_found found;
 
@@ -93,7 +93,7 @@ START_TEST(test_what_is_put_is_there_again)
     uint32_t slots[5];
     int fd = new_arena();
 
-    ck_assert_int_eq(open_store(fd), VAULT_EMPTY);
+    ck_assert_int_eq(open_vault(fd), VAULT_EMPTY);
     for (unsigned i = 0; i < 5; i++)
         slots[i] = put(i, n_lines[i]);
     vault_change(&vault, slots[1], VAULT_DELIVERED, 77);
@@ -102,7 +102,7 @@ START_TEST(test_what_is_put_is_there_again)
     vault_change(&vault, VAULT_NONE, VAULT_FREE, 0);
     vault_close(&vault);
     for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(open_store(fd), VAULT_ADOPTED);
+        ck_assert_int_eq(open_vault(fd), VAULT_ADOPTED);
         ck_assert_uint_eq(vault.n_live, 4);
         ck_assert_uint_eq(vault.taken, 6 * VAULT_PAGE);
         ck_assert_uint_eq(vault.journal.committed, 5);
@@ -125,7 +125,7 @@ START_TEST(test_memory_comes_and_goes)
     size_t empty, one;
     uint32_t slot;
 
-    open_store(fd);
+    open_vault(fd);
     empty = memory_of(fd);
     slot = put(1, 4 * LINES_OF_A_PAGE);
     one = memory_of(fd);
@@ -142,7 +142,7 @@ START_TEST(test_memory_comes_and_goes)
     ck_assert_int_ge(try_put(50, 4 * LINES_OF_A_PAGE), 0);
     ck_assert_uint_gt(memory_of(fd), one);
     vault_close(&vault);
-    open_store(fd);
+    open_vault(fd);
     ck_assert_uint_eq(memory_of(fd), one);
     ck_assert_uint_eq(vault.n_live, 1);
     vault_close(&vault);
@@ -155,7 +155,7 @@ START_TEST(test_no_place)
 {
     uint32_t slots[8];
 
-    open_store(new_arena());
+    open_vault(new_arena());
     for (unsigned i = 0; i < 8; i++)
         slots[i] = put(i, 4 * LINES_OF_A_PAGE);
     ck_assert_int_eq(try_put(8, 1), -ENOSPC);
@@ -202,7 +202,7 @@ START_TEST(test_no_memory)
     refuse_from = 1;
     ck_assert_int_eq(vault_open(&vault, fd, LIMIT, &found), -ENOSPC);
     refuse_from = 0;
-    open_store(fd);
+    open_vault(fd);
     put(1, 1);
     refuse_from = 1;
     ck_assert_int_eq(vault_put(&vault, batch), -ENOMEM);
@@ -210,7 +210,7 @@ START_TEST(test_no_memory)
     refuse_from = 0;
     put(2, LINES_OF_A_PAGE);
     vault_close(&vault);
-    ck_assert_int_eq(open_store(fd), VAULT_ADOPTED);
+    ck_assert_int_eq(open_vault(fd), VAULT_ADOPTED);
     ck_assert_uint_eq(vault.n_live, 2);
     vault_close(&vault);
     batch_free(batch);
@@ -225,7 +225,7 @@ START_TEST(test_other_limits)
     int fd = new_arena();
     enum vault_found found;
 
-    open_store(fd);
+    open_vault(fd);
     for (unsigned i = 0; i < 4; i++)
         put(i, 4 * LINES_OF_A_PAGE);
     vault_close(&vault);
@@ -247,17 +247,17 @@ START_TEST(test_foreign)
         int fd = new_arena();
         uint8_t byte;
 
-        open_store(fd);
+        open_vault(fd);
         put(1, 1);
         vault_close(&vault);
         ck_assert_int_eq((int)pread(fd, &byte, 1, at), 1);
         byte ^= 0x21;
         ck_assert_int_eq((int)pwrite(fd, &byte, 1, at), 1);
-        ck_assert_int_eq(open_store(fd), VAULT_FOREIGN);
+        ck_assert_int_eq(open_vault(fd), VAULT_FOREIGN);
         ck_assert_uint_eq(vault.n_live, 0);
         put(1, 1);
         vault_close(&vault);
-        ck_assert_int_eq(open_store(fd), VAULT_ADOPTED);
+        ck_assert_int_eq(open_vault(fd), VAULT_ADOPTED);
         ck_assert_uint_eq(vault.n_live, 1);
         vault_close(&vault);
         close(fd);
@@ -273,17 +273,17 @@ START_TEST(test_cut)
     for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
         int fd = new_arena();
 
-        open_store(fd);
+        open_vault(fd);
         put(1, LINES_OF_A_PAGE);
         vault_close(&vault);
         ck_assert_int_eq(ftruncate(fd, lens[i]), 0);
         ck_assert_int_eq(ftruncate(fd, lens[i] + 7), 0);
-        open_store(fd);
+        open_vault(fd);
         if (vault.n_live > 0)
             assert_is(vault.live[0], 1, LINES_OF_A_PAGE);
         put(2, 1);
         vault_close(&vault);
-        ck_assert_int_eq(open_store(fd), VAULT_ADOPTED);
+        ck_assert_int_eq(open_vault(fd), VAULT_ADOPTED);
         vault_close(&vault);
         close(fd);
     }
@@ -296,19 +296,19 @@ START_TEST(test_damaged)
     int fd = new_arena();
     uint8_t byte = 0x55;
 
-    open_store(fd);
+    open_vault(fd);
     put(1, 1);
     put(2, 2);
     vault_close(&vault);
     ck_assert_int_eq((int)pwrite(fd, &byte, 1, 24), 1); /* its serial */
-    ck_assert_int_eq(open_store(fd), VAULT_DAMAGED);
+    ck_assert_int_eq(open_vault(fd), VAULT_DAMAGED);
     ck_assert_uint_eq(vault.n_live, 2);
     ck_assert_uint_eq(vault.journal.now.emitted, 0);
     put(3, 3);
     assert_is(vault.live[1], 2, 2);
     assert_is(vault.live[2], 3, 3);
     vault_close(&vault);
-    ck_assert_int_eq(open_store(fd), VAULT_ADOPTED);
+    ck_assert_int_eq(open_vault(fd), VAULT_ADOPTED);
     ck_assert_uint_eq(vault.n_live, 3);
     vault_close(&vault);
     close(fd);

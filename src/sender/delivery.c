@@ -89,13 +89,14 @@ count_refused(struct delivery *delivery, uint64_t n_refused)
 static void
 delivered(struct delivery *delivery)
 {
+    const char *destination = delivery->target.destination;
     uint64_t now_ms = clock_mono_ms(), since_ms = delivery->outage.last_success_ms;
     uint64_t n_refused = delivery->opts->deliver ? delivery->carbon.render.n_refused : 0;
 
     if (outage_end(&delivery->outage, now_ms))
-        log_event(&(struct log_event){.level = LOG_INFO, .peer = delivery->target.destination},
-                  "carbon %s takes flushes again, after %" PRIu64 " s",
-                  delivery->target.destination, (now_ms - since_ms) / 1000);
+        log_event(&(struct log_event){.level = LOG_INFO, .peer = destination},
+                  "carbon %s takes flushes again, after %" PRIu64 " s", destination,
+                  (now_ms - since_ms) / 1000);
     count_refused(delivery, n_refused);
     backlog_delivered(&delivery->backlog, &delivery->item, n_refused, now_ms);
 }
@@ -115,28 +116,22 @@ put_back(struct delivery *delivery)
     backlog_dropped(&delivery->backlog, &delivery->item, LEDGER_UNCERTAIN);
 }
 
-/* Outages that were over too soon to be told are told with this one. */
-static void
-warn(struct delivery *delivery, const char *why)
-{
-    const char *destination = delivery->target.destination;
-    struct log_limit before = {.n_unsaid = delivery->outage.n_untold - 1};
-
-    log_event(&(struct log_event){LOG_WARNING, why, NULL, destination, &before},
-              "carbon %s does not take flushes: %s; keeping them and trying again", destination,
-              why);
-    delivery->outage.n_untold = 0;
-}
-
 static void
 log_failure(struct delivery *delivery, const char *why)
 {
     const char *destination = delivery->target.destination;
+    struct outage *outage = &delivery->outage;
+    struct log_limit before = {0}; /* outages that were over too soon to be told */
     size_t n_batches;
 
-    switch (outage_fail(&delivery->outage, why, delivery->stopping, (uint32_t)random(),
-                        clock_mono_ms())) {
-    case OUTAGE_WARNING: warn(delivery, why); break;
+    switch (outage_fail(outage, why, delivery->stopping, (uint32_t)random(), clock_mono_ms())) {
+    case OUTAGE_WARNING:
+        before.n_unsaid = outage->n_untold - 1;
+        outage->n_untold = 0;
+        log_event(&(struct log_event){LOG_WARNING, why, NULL, destination, &before},
+                  "carbon %s does not take flushes: %s; keeping them and trying again", destination,
+                  why);
+        break;
     case OUTAGE_DETAIL:
         queue_lines(queue_of(delivery), &n_batches);
         log_debug("carbon %s: %s; %zu flushes wait", destination, why, n_batches);

@@ -28,7 +28,8 @@ word_for(const struct outage *outage, const char *why, bool stopping, uint64_t n
         return OUTAGE_WARNING;
     if (stopping)
         return OUTAGE_SILENCE;
-    if (strcmp(why, outage->reason) != 0 || now_ms >= outage->reason_ms + REMIND_MS)
+    if (!outage->failing || strcmp(why, outage->reason) != 0 ||
+        now_ms >= outage->reason_ms + REMIND_MS)
         return OUTAGE_DETAIL;
     return OUTAGE_SILENCE;
 }

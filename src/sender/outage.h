@@ -26,7 +26,8 @@ struct outage {
 enum outage_word {
     OUTAGE_SILENCE, /* the reader knows */
     OUTAGE_WARNING, /* the outage has begun; not told before a minute after the last one was */
-    OUTAGE_DETAIL,  /* another reason, or the same after a minute: for debugging */
+    OUTAGE_DETAIL,  /* one that is not told, another reason, or the same after a minute: for
+                       debugging */
 };
 
 /* None; the time until now counts as good. */

@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import signal
 import socket
 
@@ -112,11 +113,13 @@ SETTINGS = {"AGGREGATE_COUNTERS": "no", "LOG_LEVEL": "debug"}
 def fill(fd):
     """Until it takes nothing more; the daemon gets it as it was, to be waited for."""
     os.set_blocking(fd, False)
-    try:
-        while True:
+    has_room = True
+    while has_room:
+        try:
             os.write(fd, b"filled\n")
-    except BlockingIOError:
-        os.set_blocking(fd, True)
+        except BlockingIOError:  # a terminal moves what it has got a little later
+            has_room = select.select([], [fd], [], 0.2)[1]
+    os.set_blocking(fd, True)
     return fd
 
 

@@ -91,8 +91,8 @@ START_TEST(test_outage_that_lasts)
     outage_init(&outage, NOW_MS);
     ck_assert_int_eq(outage_fail(&outage, "refused", false, 0, NOW_MS), OUTAGE_WARNING);
     outage_end(&outage, NOW_MS + 10000);
-    ck_assert_int_ne(outage_fail(&outage, "refused", false, 0, NOW_MS + 20000), OUTAGE_WARNING);
-    ck_assert_int_ne(outage_fail(&outage, "refused", false, 0, NOW_MS + 59999), OUTAGE_WARNING);
+    ck_assert_int_eq(outage_fail(&outage, "refused", false, 0, NOW_MS + 20000), OUTAGE_DETAIL);
+    ck_assert_int_eq(outage_fail(&outage, "refused", false, 0, NOW_MS + 59999), OUTAGE_SILENCE);
     ck_assert_int_eq(outage_fail(&outage, "refused", false, 0, NOW_MS + 61000), OUTAGE_WARNING);
     ck_assert(outage_end(&outage, NOW_MS + 62000));
 }

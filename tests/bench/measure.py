@@ -307,7 +307,8 @@ def run_daemon(build, load):
         "refused": sum(refusals(flushes)),
         "refusals": refusals(flushes),
         "warnings": [(int(it.group(1)), it.group(2)) for it in map(WARNING.search, log) if it],
-        "log": [it for it in log if not WARNING.search(it) and "[DEBUG]" not in it],
+        "log": [it for it in log if not WARNING.search(it)
+                and "[DEBUG]" not in it and "[INFO]" not in it],
         "queue_dropped": int(own["queue_dropped"]),
         "sums_missing": missing(load, sent, flushes),
         "sums": {prefix: sum(it["sums"][prefix] for it in flushes) for prefix in loads.sums(load)},

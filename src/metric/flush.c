@@ -355,15 +355,13 @@ clear(struct flush *flush, struct metric *metric)
     struct table *table = flush->opts.tables[flush->table];
     unsigned generation = generation_of(flush);
 
-    if (metric->type == METRIC_GAUGE) {
-        undo_note(flush->opts.undo, &metric->active, sizeof(metric->active));
-        undo_note(flush->opts.undo, metric_last(metric), sizeof(struct gauge_last));
-    }
+    undo_note(flush->opts.undo, &metric->active, sizeof(metric->active));
     metric->active = flush->number;
     if (metric->type == METRIC_GAUGE) {
+        undo_note(flush->opts.undo, metric_last(metric), sizeof(struct gauge_last));
         metric_set_last(metric, metric_state(metric, generation));
-        undo_commit(flush->opts.undo);
     }
+    undo_commit(flush->opts.undo);
     metric_reset(metric, generation, &table->arena, &table->freed);
 }
 

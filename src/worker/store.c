@@ -14,6 +14,7 @@
 
 #include "base/fault.h"
 #include "metric/sketch.h"
+#include "worker/worker.h"
 
 #define MAGIC UINT64_C(0x7079737461747364) /* "pystatsd" */
 /* After so many that died of it, nobody tries any more. */
@@ -52,7 +53,7 @@ shape(void)
         sizeof(struct store),   sizeof(struct store_region), sizeof(struct metric),
         sizeof(struct counter), sizeof(struct timer),        sizeof(struct set),
         sizeof(struct gauge),   sizeof(struct sketch),       sizeof(struct arena),
-        PARSE_ERROR_COUNT,      sizeof(struct mmsghdr),      1};
+        PARSE_ERROR_COUNT,      sizeof(struct mmsghdr),      WORKER_LAYOUT};
     uint64_t hash = 0;
 
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)

@@ -33,7 +33,7 @@ def early_in_a_second():
 def has_no_gap(carbon, first):
     """Every second from first on has the daemon's own count of it."""
     stamps = sorted(carbon.series("statsd.numStats"))
-    return stamps[0] <= first and stamps == list(range(stamps[0], stamps[-1] + 1))
+    return stamps != [] and stamps[0] <= first and stamps == list(range(stamps[0], stamps[-1] + 1))
 
 
 def send_marks(daemon, n):

@@ -23,6 +23,7 @@ full_record(void)
     static const double values[] = {0, -0.0, 1.5, -DBL_MAX, DBL_MIN, 0x1p-1074, 1e300};
     struct record record = record_of(METRIC_TIMER, "web.requests-1");
 
+    record.set_ms = UINT64_C(0x0123456789abcdef);
     for (unsigned i = 0; i < STATISTIC_KINDS; i++)
         record_add(&record, (enum statistic)i, i * 40, values[i]);
     return record;
@@ -32,7 +33,8 @@ static bool
 is_same(const struct record *a, const struct record *b)
 {
     if (a->source != b->source || a->n_points != b->n_points || a->name_len != b->name_len ||
-        memcmp(a->name, b->name, a->name_len) != 0)
+        memcmp(a->name, b->name, a->name_len) != 0 ||
+        (a->source == METRIC_GAUGE && a->set_ms != b->set_ms))
         return false;
     for (size_t i = 0; i < a->n_points; i++) {
         const struct point *p = &a->points[i], *q = &b->points[i];

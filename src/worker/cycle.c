@@ -291,6 +291,7 @@ cycle_push(struct cycle *cycle)
 void
 cycle_end(struct cycle *cycle)
 {
+    cycle->ending = true;
     struct interval last = cycle->schedule.open;
 
     if (cycle->opts->keep_open) {

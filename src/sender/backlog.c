@@ -165,5 +165,7 @@ backlog_failed(struct backlog *backlog, struct backlog_item *item)
         journal->touched = 0;
         vault_change(&backlog->queue.vault, VAULT_NONE, VAULT_FREE, 0);
     }
+    if (item->kind == BACKLOG_FILE)
+        backlog->stow.spool.busy = 0;
     release(item);
 }

@@ -167,17 +167,27 @@ is_too_old(const struct spool *spool, const struct spool_file *file, uint64_t wa
     return wall_s > file->timestamp_s && wall_s - file->timestamp_s > spool->max_age_s;
 }
 
-/* How many of the oldest must go for n more of size bytes together. */
+static bool
+is_busy(const struct spool *spool, const struct spool_file *file)
+{
+    return spool->busy != 0 && file->id == spool->busy;
+}
+
+/* How many of the oldest must go for n more of size bytes together, the busy one among them. */
 static size_t
 count_surplus(const struct spool *spool, uint64_t size, size_t n, uint64_t wall_ms)
 {
     uint64_t n_bytes = spool->n_bytes + bad_bytes(spool) + size;
-    size_t at = 0;
+    size_t at = 0, n_left = spool->n_files + n;
 
-    while (at < spool->n_files &&
-           (n_bytes > spool->max_bytes || spool->n_files - at + n > SPOOL_FILES_MAX ||
-            is_too_old(spool, &spool->files[at], wall_ms)))
-        n_bytes -= spool->files[at++].size;
+    for (; at < spool->n_files && (n_bytes > spool->max_bytes || n_left > SPOOL_FILES_MAX ||
+                                   is_too_old(spool, &spool->files[at], wall_ms));
+         at++) {
+        if (is_busy(spool, &spool->files[at]))
+            continue;
+        n_bytes -= spool->files[at].size;
+        n_left--;
+    }
     return at;
 }
 
@@ -189,6 +199,23 @@ drop(struct spool *spool, const struct spool_file *file)
     if (status == 0)
         spool->n_dropped += file->n_lines;
     return status;
+}
+
+/* The first n have gone, but for the busy one. */
+static void
+forget_gone(struct spool *spool, size_t n)
+{
+    size_t at = 0;
+
+    while (at < n && !is_busy(spool, &spool->files[at]))
+        at++;
+    if (at < n) {
+        struct spool_file busy = spool->files[at];
+
+        spool->files[at] = spool->files[--n];
+        spool->files[n] = busy;
+    }
+    forget(spool, 0, n);
 }
 
 /* Where nothing can be removed nothing is forgotten either: what is in the index can still be
@@ -203,10 +230,11 @@ make_room(struct spool *spool, uint64_t size, size_t n, uint64_t wall_ms)
         remove_oldest_bad(spool);
     n_surplus = count_surplus(spool, size, n, wall_ms);
     while (n_gone < n_surplus && status == 0) {
-        status = drop(spool, &spool->files[n_gone]);
+        if (!is_busy(spool, &spool->files[n_gone]))
+            status = drop(spool, &spool->files[n_gone]);
         n_gone += status == 0;
     }
-    forget(spool, 0, n_gone);
+    forget_gone(spool, n_gone);
     return status;
 }
 

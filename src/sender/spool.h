@@ -28,6 +28,7 @@ struct spool {
     size_t n_files;
     uint64_t n_bytes, n_lines; /* in files */
     uint64_t n_dropped;        /* lines that had to go for the limits, since it was opened */
+    uint64_t busy; /* the flush that is on its way, which does not go for the limits; 0: none */
 
     struct spool_file bad[SPOOL_BAD_MAX + 1]; /* on disk, in no order */
     size_t n_bad;
@@ -47,7 +48,8 @@ int spool_open(struct spool *spool, int dir_fd, uint64_t max_bytes, uint64_t max
 /* Forgets the directory; everything stays there. Fine on a zeroed struct. */
 void spool_close(struct spool *spool);
 
-/* Writes a sealed batch, durably; the oldest make room for it. One that is there already stays.
+/* Writes a sealed batch, durably; the oldest make room for it, but not the one that is busy, beside
+ * which there may be one too much. One that is there already stays.
  * Returns 0, or -errno: nothing is then left behind. -EFBIG: larger than max_bytes. */
 int spool_put(struct spool *spool, const struct batch *batch, uint64_t wall_ms);
 

@@ -168,8 +168,10 @@ stow_load(struct stow *stow, struct queue *queue)
     while (stow->is_open && (file = spool_oldest(&stow->spool)) != NULL) {
         uint64_t n_bad_files = stow->spool.n_bad_files;
 
-        if (spool_load(&stow->spool, file, &batch) == 0)
+        if (spool_load(&stow->spool, file, &batch) == 0) {
+            stow->spool.busy = batch->id;
             return batch;
+        }
         if (stow->spool.n_bad_files == n_bad_files)
             break;
         log_bad(&stow->spool);
@@ -202,6 +204,7 @@ unspool(struct stow *stow, struct queue *queue, const struct spool_file *file)
     journal->now.spooled -= file->n_lines;
     vault_change(&queue->vault, VAULT_NONE, VAULT_FREE, 0);
     fault_point("sender_unspooled");
+    stow->spool.busy = 0;
     if ((error = spool_remove(&stow->spool, file)) != 0)
         warn(stow, "a flush was delivered, but cannot be removed from", error);
 }
@@ -225,19 +228,12 @@ void
 stow_delivered(struct stow *stow, struct queue *queue, const struct batch *batch,
                uint64_t n_refused)
 {
-    const struct spool_file *file = stow_find(stow, batch->id);
     struct ledger *ledger = queue_ledger(queue);
 
     drop_delivered(queue, batch->timestamp_s);
     ledger->delivered += batch->n_lines - n_refused;
     ledger->dropped[LEDGER_REFUSED] += n_refused;
-    if (file != NULL) {
-        unspool(stow, queue, file);
-        return;
-    }
-    /* It had to go for the spool's limits while it was on its way. */
-    ledger->dropped[LEDGER_SPOOL] -= batch->n_lines;
-    vault_change(&queue->vault, VAULT_NONE, VAULT_FREE, 0);
+    unspool(stow, queue, stow_find(stow, batch->id));
 }
 
 void

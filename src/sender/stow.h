@@ -36,7 +36,7 @@ int stow_put(struct stow *stow, struct queue *queue, uint32_t slot);
 bool stow_put_all(struct stow *stow, struct queue *queue, uint32_t busy);
 
 /* Reads the oldest that can be read back; what is damaged is passed over for good. NULL: there is
- * none now. The caller frees it. */
+ * none now. The caller frees it. It is kept as spool.busy, until that is 0 again. */
 struct batch *stow_load(struct stow *stow, struct queue *queue);
 
 /* A batch of the spool is delivered, but for so many lines that are none for carbon. */

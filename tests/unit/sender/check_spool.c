@@ -183,6 +183,22 @@ START_TEST(test_limit_of_bytes)
 }
 END_TEST
 
+/* The one that is on its way stays, wherever it is among those that go. */
+START_TEST(test_limits_but_for_the_busy)
+{
+    for (uint64_t i = 1; i <= 5; i++)
+        ck_assert_int_eq(put(T0 + i, i, 1000), 0);
+    spool.busy = (uint64_t)_i;
+    spool.max_bytes = spool.n_bytes;
+    ck_assert_int_eq(put(T0 + 6, 6, 4000), 0);
+    ck_assert(spool_has(&spool, (uint64_t)_i));
+    ck_assert_uint_eq(spool.n_bytes, 2 * HEADER + 1000 + 4000);
+    take(T0 + (uint64_t)_i, (uint64_t)_i, 1000);
+    take(T0 + 6, 6, 4000);
+    ck_assert_str_eq(folder_list(), "");
+}
+END_TEST
+
 /* One that has no room at all does not cost the others. */
 START_TEST(test_file_beyond_the_limit)
 {
@@ -649,6 +665,7 @@ main(void)
     tcase_add_test(tcase, test_bad_again);
     tcase_add_test(tcase, test_read_only);
     tcase_add_test(tcase, test_disk_that_is_full_then_read_only);
+    tcase_add_loop_test(tcase, test_limits_but_for_the_busy, 1, 6);
     tcase_add_test(tcase, test_limits_of_the_process);
     tcase_add_test(tcase, test_open_of_no_directory);
     suite_add_tcase(suite, tcase);

@@ -58,8 +58,7 @@ backlog_open(struct backlog *backlog, const struct sender_opts *opts, enum vault
     error = queue_open(&backlog->queue, opts->arena_fd, opts->queue_memory, out);
     if (error != 0)
         return error;
-    stow_open(&backlog->stow, &backlog->queue, opts->spool_fd, opts->spool_max_bytes,
-              opts->spool_max_age_ms);
+    stow_open(&backlog->stow, &backlog->queue, opts);
     drop_touched(backlog);
     close_ledger(&backlog->queue);
     return 0;

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/board.h"
 #include "sender/batch.h"
 #include "sender/spoolfile.h"
 
@@ -23,6 +24,7 @@
 
 struct spool {
     int dir_fd;
+    uint64_t *beat; /* of the process, see base/board.h; or NULL */
     uint64_t max_bytes, max_age_s;
     struct spool_file *files; /* oldest first */
     size_t n_files;
@@ -41,9 +43,10 @@ struct spool {
 
 /* Takes what is in the directory, which must be open for reading, and is borrowed. Leftovers of
  * killed processes go, and the oldest where there is too much: more than max_bytes (with those set
- * aside), older than max_age_ms, or more than SPOOL_FILES_MAX. Returns 0 or -errno. */
+ * aside), older than max_age_ms, or more than SPOOL_FILES_MAX. Whatever takes long goes with *beat.
+ * Returns 0 or -errno. */
 int spool_open(struct spool *spool, int dir_fd, uint64_t max_bytes, uint64_t max_age_ms,
-               uint64_t wall_ms);
+               uint64_t wall_ms, uint64_t *beat);
 
 /* Forgets the directory; everything stays there. Fine on a zeroed struct. */
 void spool_close(struct spool *spool);
@@ -68,5 +71,13 @@ int spool_remove(struct spool *spool, const struct spool_file *file);
 
 /* Whether the flush is in the spool. */
 bool spool_has(const struct spool *spool, uint64_t id);
+
+/* The process gets on. */
+static inline void
+spool_beat(const struct spool *spool)
+{
+    if (spool->beat != NULL)
+        board_count(spool->beat);
+}
 
 #endif

@@ -69,6 +69,7 @@ finish_all(struct stow *stow, struct queue *queue)
     for (uint32_t i = 0; i < n && stow->spool.n_files > 0; i++) {
         const struct vault_slot *slot = vault_at(&queue->vault, slots[i]);
 
+        spool_beat(&stow->spool);
         if (slot->state == VAULT_QUEUED && spool_has(&stow->spool, slot->id))
             finish_put(queue, slots[i]);
     }
@@ -82,15 +83,16 @@ log_bad(const struct spool *spool)
 }
 
 void
-stow_open(struct stow *stow, struct queue *queue, int dir_fd, uint64_t max_bytes,
-          uint64_t max_age_ms)
+stow_open(struct stow *stow, struct queue *queue, const struct sender_opts *opts)
 {
+    uint64_t *beat = opts->board != NULL ? &opts->board->beats[BOARD_SENDER] : NULL;
     int error = 0;
 
     memset(stow, 0, sizeof(*stow));
-    if (dir_fd >= 0)
-        error = spool_open(&stow->spool, dir_fd, max_bytes, max_age_ms, clock_wall_ms());
-    stow->is_open = dir_fd >= 0 && error == 0;
+    if (opts->spool_fd >= 0)
+        error = spool_open(&stow->spool, opts->spool_fd, opts->spool_max_bytes,
+                           opts->spool_max_age_ms, clock_wall_ms(), beat);
+    stow->is_open = opts->spool_fd >= 0 && error == 0;
     if (error != 0)
         log_warnx("cannot use SPOOL_DIR: %s", strerror(-error));
     if (stow->spool.n_bad_files > 0)

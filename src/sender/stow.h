@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "sender/queue.h"
+#include "sender/sender.h"
 #include "sender/spool.h"
 
 struct stow {
@@ -19,10 +20,9 @@ struct stow {
     uint64_t warned_ms;  /* monotonic; 0: never */
 };
 
-/* Takes up what is in the directory; -1: there is none. Where it cannot be used that is logged, and
- * it is as if there were none. */
-void stow_open(struct stow *stow, struct queue *queue, int dir_fd, uint64_t max_bytes,
-               uint64_t max_age_ms);
+/* Takes up what is in the directory, where there is one. Where it cannot be used that is logged,
+ * and it is as if there were none. */
+void stow_open(struct stow *stow, struct queue *queue, const struct sender_opts *opts);
 
 /* Everything stays. */
 void stow_close(struct stow *stow);

@@ -17,6 +17,7 @@
 
 static struct queue queue;
 static struct stow stow;
+static struct sender_opts opts;
 static int arena;
 static uint64_t max_bytes;
 
@@ -79,7 +80,9 @@ open_it(void)
     enum vault_found found;
 
     ck_assert_int_eq(queue_open(&queue, arena, LIMIT, &found), 0);
-    stow_open(&stow, &queue, folder, max_bytes, UINT64_MAX);
+    opts = (struct sender_opts){
+        .spool_fd = folder, .spool_max_bytes = max_bytes, .spool_max_age_ms = UINT64_MAX};
+    stow_open(&stow, &queue, &opts);
 }
 
 static void
@@ -282,7 +285,8 @@ START_TEST(test_no_spool)
     int fd = new_arena();
 
     ck_assert_int_eq(queue_open(&queue, fd, LIMIT, &found), 0);
-    stow_open(&stow, &queue, -1, 0, 0);
+    opts = (struct sender_opts){.spool_fd = -1};
+    stow_open(&stow, &queue, &opts);
     take(&queue, 1, 1);
     ck_assert_int_lt(stow_put(&stow, &queue, queue_oldest(&queue, VAULT_QUEUED, VAULT_NONE)), 0);
     stow_put_all(&stow, &queue, VAULT_NONE);

@@ -47,9 +47,24 @@ close_ledger(struct queue *queue)
     vault_change(&queue->vault, VAULT_NONE, VAULT_FREE, 0);
 }
 
+/* What is not to be sent again is not kept, whatever it was kept for. */
+static void
+drop_delivered(struct queue *queue)
+{
+    static const uint32_t states[] = {VAULT_DELIVERED, VAULT_REPLAY};
+    uint32_t slot;
+
+    for (size_t i = 0; i < 2; i++) {
+        while ((slot = queue_oldest(queue, states[i], VAULT_NONE)) != VAULT_NONE)
+            queue_drop(queue, slot, LEDGER_QUEUE);
+    }
+}
+
 int
 backlog_open(struct backlog *backlog, const struct sender_opts *opts, enum vault_found *out)
 {
+    const struct ledger *ledger = queue_ledger(&backlog->queue);
+    uint64_t n_corrupt;
     int error;
 
     memset(backlog, 0, sizeof(*backlog));
@@ -58,9 +73,13 @@ backlog_open(struct backlog *backlog, const struct sender_opts *opts, enum vault
     error = queue_open(&backlog->queue, opts->arena_fd, opts->queue_memory, out);
     if (error != 0)
         return error;
+    n_corrupt = ledger->dropped[LEDGER_CORRUPT];
+    if (backlog->replay_window_ms == 0)
+        drop_delivered(&backlog->queue);
     stow_open(&backlog->stow, &backlog->queue, opts);
     drop_touched(backlog);
     close_ledger(&backlog->queue);
+    backlog->n_found_corrupt = ledger->dropped[LEDGER_CORRUPT] - n_corrupt;
     return 0;
 }
 

@@ -56,6 +56,37 @@ finish_put(struct queue *queue, uint32_t slot)
     vault_change(&queue->vault, slot, VAULT_FREE, 0);
 }
 
+static bool
+has_leftover(const struct stow *stow)
+{
+    return stow->leftover.size > 0;
+}
+
+/* That a file is to go is known to the next process until it has gone. Returns 0 or -errno. */
+static int
+remove_file(struct stow *stow, struct queue *queue, const struct spool_file *file)
+{
+    struct spool_file copy = *file;
+    int error = spool_remove(&stow->spool, file);
+
+    if (error == 0)
+        queue->vault.journal.unspooled = 0;
+    else
+        stow->leftover = copy;
+    return error;
+}
+
+static void
+remove_leftover(struct stow *stow, struct queue *queue)
+{
+    if (!has_leftover(stow) ||
+        spoolfile_unlink(stow->spool.dir_fd, &stow->leftover, SPOOLFILE_FLUSH) != 0)
+        return;
+    if (queue->vault.journal.unspooled == stow->leftover.id)
+        queue->vault.journal.unspooled = 0;
+    stow->leftover = (struct spool_file){0};
+}
+
 /* What was begun when the process before this one was killed. */
 static void
 finish_all(struct stow *stow, struct queue *queue)
@@ -64,7 +95,9 @@ finish_all(struct stow *stow, struct queue *queue)
     uint32_t slots[VAULT_SLOTS], n = queue->vault.n_live;
 
     if (gone != NULL)
-        spool_remove(&stow->spool, gone);
+        remove_file(stow, queue, gone);
+    else if (stow->is_open)
+        queue->vault.journal.unspooled = 0;
     memcpy(slots, queue->vault.live, n * sizeof(slots[0]));
     for (uint32_t i = 0; i < n && stow->spool.n_files > 0; i++) {
         const struct vault_slot *slot = vault_at(&queue->vault, slots[i]);
@@ -92,6 +125,7 @@ stow_open(struct stow *stow, struct queue *queue, const struct sender_opts *opts
     if (opts->spool_fd >= 0)
         error = spool_open(&stow->spool, opts->spool_fd, opts->spool_max_bytes,
                            opts->spool_max_age_ms, clock_wall_ms(), beat);
+    stow->never_twice = opts->never_twice;
     stow->is_open = opts->spool_fd >= 0 && error == 0;
     if (error != 0)
         log_warnx("cannot use SPOOL_DIR: %s", strerror(-error));
@@ -167,6 +201,9 @@ stow_load(struct stow *stow, struct queue *queue)
     const struct spool_file *file;
     struct batch *batch = NULL;
 
+    remove_leftover(stow, queue);
+    if (has_leftover(stow) && stow->never_twice)
+        return NULL;
     while (stow->is_open && (file = spool_oldest(&stow->spool)) != NULL) {
         uint64_t n_bad_files = stow->spool.n_bad_files;
 
@@ -192,8 +229,8 @@ stow_find(const struct stow *stow, uint64_t id)
     return NULL;
 }
 
-/* The file goes when the ledger has it no more; where that does not happen, the next process does
- * it. */
+/* The file goes when the ledger has it no more; where that does not happen, it is tried again, also
+ * by the next process. */
 static void
 unspool(struct stow *stow, struct queue *queue, const struct spool_file *file)
 {
@@ -207,7 +244,7 @@ unspool(struct stow *stow, struct queue *queue, const struct spool_file *file)
     vault_change(&queue->vault, VAULT_NONE, VAULT_FREE, 0);
     fault_point("sender_unspooled");
     stow->spool.busy = 0;
-    if ((error = spool_remove(&stow->spool, file)) != 0)
+    if ((error = remove_file(stow, queue, file)) != 0)
         warn(stow, "a flush was delivered, but cannot be removed from", error);
 }
 

@@ -16,8 +16,10 @@
 struct stow {
     struct spool spool;
     bool is_open;
-    uint64_t n_bad_seen; /* lines of bad files that are in the ledger */
-    uint64_t warned_ms;  /* monotonic; 0: never */
+    bool never_twice;           /* nothing more is taken out while leftover is there */
+    struct spool_file leftover; /* in the spool no more, but its file could not be removed */
+    uint64_t n_bad_seen;        /* lines of bad files that are in the ledger */
+    uint64_t warned_ms;         /* monotonic; 0: never */
 };
 
 /* Takes up what is in the directory, where there is one. Where it cannot be used that is logged,

@@ -20,11 +20,15 @@ static struct stow stow;
 static struct sender_opts opts;
 static int arena;
 static uint64_t max_bytes;
+static bool never_twice;
 
 /* The process is killed at that one of the moments, from 1 on, before and behind a call that
  * changes the directory; 0: never. */
 static unsigned kill_at;
 static unsigned n_calls;
+
+/* Errno of the removals to come; 0: none. */
+static int unlink_error;
 
 static void
 count_call(void)
@@ -57,6 +61,10 @@ __wrap_unlinkat(int fd, const char *name, int flags)
 {
     int result;
 
+    if (unlink_error != 0) {
+        errno = unlink_error;
+        return -1;
+    }
     count_call();
     result = __real_unlinkat(fd, name, flags);
     count_call();
@@ -80,8 +88,10 @@ open_it(void)
     enum vault_found found;
 
     ck_assert_int_eq(queue_open(&queue, arena, LIMIT, &found), 0);
-    opts = (struct sender_opts){
-        .spool_fd = folder, .spool_max_bytes = max_bytes, .spool_max_age_ms = UINT64_MAX};
+    opts = (struct sender_opts){.never_twice = never_twice,
+                                .spool_fd = folder,
+                                .spool_max_bytes = max_bytes,
+                                .spool_max_age_ms = UINT64_MAX};
     stow_open(&stow, &queue, &opts);
 }
 
@@ -279,6 +289,38 @@ START_TEST(test_disk_that_takes_nothing)
 }
 END_TEST
 
+/* What is delivered and cannot be removed is not sent again, and with never_twice it is waited for.
+ */
+START_TEST(test_disk_that_gives_nothing_up)
+{
+    struct batch *batch;
+
+    never_twice = _i != 0;
+    set_up();
+    for (unsigned n = 1; n <= 3; n++)
+        take(&queue, n, n);
+    queue.live = VAULT_NONE;
+    stow_put_all(&stow, &queue, VAULT_NONE);
+    unlink_error = EROFS;
+    deliver(1);
+    for (int again = 0; again < 2; again++) {
+        assert_counts(0, 2 + 3, 1, 0);
+        vault_change(&queue.vault, VAULT_NONE, VAULT_FREE, 0); /* whatever else happens */
+        batch = stow_load(&stow, &queue);
+        ck_assert_uint_eq(batch == NULL, never_twice);
+        batch_free(batch);
+        open_again();
+    }
+    unlink_error = 0;
+    deliver(2);
+    deliver(3);
+    assert_counts(0, 0, 1 + 2 + 3, 0);
+    ck_assert_str_eq(folder_list(), "");
+    ck_assert_uint_eq(queue.vault.journal.unspooled, 0);
+    tear_down();
+}
+END_TEST
+
 START_TEST(test_no_spool)
 {
     enum vault_found found;
@@ -382,6 +424,7 @@ main(void)
     tcase_add_test(tcase, test_too_large);
     tcase_add_test(tcase, test_damaged_files);
     tcase_add_test(tcase, test_disk_that_takes_nothing);
+    tcase_add_loop_test(tcase, test_disk_that_gives_nothing_up, 0, 2);
     tcase_add_test(tcase, test_no_spool);
     tcase_add_test(tcase, test_killed_at_any_call);
     suite_add_tcase(suite, tcase);

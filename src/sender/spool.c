@@ -75,7 +75,6 @@ static void
 give_up(struct spool *spool, const struct spool_file *file, const char *reason)
 {
     spool->n_bad_files++;
-    spool->n_bad_lines += file->n_lines;
     spool->bad_file = *file;
     spool->bad_reason = reason;
 }

@@ -34,8 +34,7 @@ struct spool {
 
     struct spool_file bad[SPOOL_BAD_MAX + 1]; /* on disk, in no order */
     size_t n_bad;
-    /* Given up, since it was opened: files, what they said to hold, and the last of them. */
-    uint64_t n_bad_files, n_bad_lines;
+    uint64_t n_bad_files; /* given up, since it was opened; and the last of them */
     struct spool_file bad_file;
     const char *bad_reason;
     uint64_t n_ignored; /* entries with a name of ours that cannot be read or are no plain files */

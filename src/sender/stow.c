@@ -22,6 +22,19 @@ lesser(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* So many lines are in the spool no more. Of damaged files nobody may know how many they held: it
+ * is what the limits have not cost. */
+static void
+count_gone(struct stow *stow, struct ledger *ledger, uint64_t n_gone)
+{
+    const struct spool *spool = &stow->spool;
+    uint64_t n_limits = lesser(n_gone, spool->n_dropped - stow->n_dropped_seen);
+    uint64_t n_bad = spool->n_bad_files > stow->n_bad_seen ? n_gone - n_limits : 0;
+
+    ledger->dropped[LEDGER_CORRUPT] += n_bad;
+    ledger->dropped[LEDGER_SPOOL] += n_gone - n_bad;
+}
+
 /* The ledger says of the spool what the spool says itself: files have gone for its limits, or were
  * damaged, or others are there that nobody had counted. */
 static void
@@ -30,16 +43,12 @@ agree(struct stow *stow, struct queue *queue)
     struct ledger *ledger = queue_ledger(queue);
     uint64_t n_lines = stow->is_open ? stow->spool.n_lines : 0;
 
-    if (n_lines > ledger->spooled) {
+    if (n_lines > ledger->spooled)
         ledger->emitted += n_lines - ledger->spooled;
-    } else if (n_lines < ledger->spooled) {
-        uint64_t n_gone = ledger->spooled - n_lines;
-        uint64_t n_bad = lesser(n_gone, stow->spool.n_bad_lines - stow->n_bad_seen);
-
-        ledger->dropped[LEDGER_CORRUPT] += n_bad;
-        ledger->dropped[LEDGER_SPOOL] += n_gone - n_bad;
-    }
-    stow->n_bad_seen = stow->spool.n_bad_lines;
+    else
+        count_gone(stow, ledger, ledger->spooled - n_lines);
+    stow->n_bad_seen = stow->spool.n_bad_files;
+    stow->n_dropped_seen = stow->spool.n_dropped;
     if (n_lines == ledger->spooled)
         return;
     ledger->spooled = n_lines;

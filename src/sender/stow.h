@@ -18,8 +18,8 @@ struct stow {
     bool is_open;
     bool never_twice;           /* nothing more is taken out while leftover is there */
     struct spool_file leftover; /* in the spool no more, but its file could not be removed */
-    uint64_t n_bad_seen;        /* lines of bad files that are in the ledger */
-    uint64_t warned_ms;         /* monotonic; 0: never */
+    uint64_t n_bad_seen, n_dropped_seen; /* of the spool's counts: what is in the ledger */
+    uint64_t warned_ms;                  /* monotonic; 0: never */
 };
 
 /* Takes up what is in the directory, where there is one. Where it cannot be used that is logged,

@@ -153,7 +153,6 @@ START_TEST(test_removed_by_somebody)
     ck_assert_int_eq(spool_load(&spool, spool_oldest(&spool), &batch), -ENOENT);
     ck_assert_ptr_null(batch);
     ck_assert_uint_eq(spool.n_files, 1);
-    ck_assert_uint_eq(spool.n_bad_lines, 1);
     ck_assert_str_eq(spool.bad_reason, "it cannot be read");
     spool.max_bytes = 100;
     ck_assert_int_eq(put(T0, 8, 40), 0);
@@ -455,7 +454,6 @@ START_TEST(test_swapped_entries)
     ck_assert_int_eq(spool_load(&spool, spool_oldest(&spool), &batch), want[_i]);
     ck_assert_ptr_null(batch);
     ck_assert_uint_eq(spool.n_bad_files, 1);
-    ck_assert_uint_eq(spool.n_bad_lines, 25);
     ck_assert_int_eq(faccessat(folder, name, F_OK, AT_SYMLINK_NOFOLLOW), _i == 2 ? -1 : 0);
     take(T0, 6, 1000);
 }
@@ -496,7 +494,6 @@ START_TEST(test_bad_files_are_few)
     ck_assert_int_eq(put(T0 + 100, 100, 1000), 0);
     reopen(UINT64_MAX, FOREVER, WALL_MS);
     ck_assert_uint_eq(spool.n_bad_files, 30);
-    ck_assert_uint_eq(spool.n_bad_lines, 0);
     ck_assert_uint_eq(spool.n_bad, SPOOL_BAD_MAX);
     ck_assert_uint_eq(spool.n_files, 31);
     for (uint64_t i = 30; i < 60; i++) {
@@ -505,7 +502,6 @@ START_TEST(test_bad_files_are_few)
         ck_assert_uint_eq(spool.bad_file.id, i);
     }
     ck_assert_uint_eq(spool.n_bad_files, 60);
-    ck_assert_uint_eq(spool.n_bad_lines, 30 * 25);
     for (uint64_t i = 0; i < 60; i++)
         ck_assert_int_eq(faccessat(folder, name_of(T0 + i, i, "bad"), F_OK, 0), i < 44 ? -1 : 0);
     take(T0 + 100, 100, 1000);

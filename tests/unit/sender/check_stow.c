@@ -262,7 +262,29 @@ START_TEST(test_damaged_files)
     folder_write(name, "no flush", 8);
     open_again(); /* and here */
     assert_counts(0, 4, 2, 1 + 3);
+    ck_assert_uint_eq(queue_ledger(&queue)->dropped[LEDGER_CORRUPT], 1 + 3);
     deliver(4);
+    tear_down();
+}
+END_TEST
+
+/* Some go for the limits while another is found damaged. */
+START_TEST(test_damaged_and_too_many)
+{
+    char name[64];
+
+    set_up();
+    for (unsigned n = 1; n <= 4; n++)
+        take(&queue, n, 10 + n);
+    queue.live = VAULT_NONE;
+    stow_put_all(&stow, &queue, VAULT_NONE);
+    ck_assert_int_eq(sscanf(folder_list(), "%63s", name), 1);
+    folder_write(name, "no flush", 8);
+    max_bytes = 48 + 18 * 14 + 10;
+    open_again();
+    assert_counts(0, 14, 0, 11 + 12 + 13);
+    ck_assert_uint_eq(queue_ledger(&queue)->dropped[LEDGER_CORRUPT], 11);
+    ck_assert_uint_eq(queue_ledger(&queue)->dropped[LEDGER_SPOOL], 12 + 13);
     tear_down();
 }
 END_TEST
@@ -423,6 +445,7 @@ main(void)
     tcase_add_test(tcase, test_limits);
     tcase_add_test(tcase, test_too_large);
     tcase_add_test(tcase, test_damaged_files);
+    tcase_add_test(tcase, test_damaged_and_too_many);
     tcase_add_test(tcase, test_disk_that_takes_nothing);
     tcase_add_loop_test(tcase, test_disk_that_gives_nothing_up, 0, 2);
     tcase_add_test(tcase, test_no_spool);

@@ -90,6 +90,17 @@ backlog_close(struct backlog *backlog)
     queue_close(&backlog->queue);
 }
 
+/* Whether the slot is to replace, in carbon, what is on its way there once more: that must not be
+ * the last of their interval. */
+static bool
+is_followed(const struct backlog *backlog, const struct backlog_item *busy, uint32_t slot)
+{
+    const struct vault_slot *next = vault_at(&backlog->queue.vault, slot);
+
+    return busy->kind == BACKLOG_REPLAY && next->state == VAULT_REPLAY &&
+           next->timestamp_s == busy->batch.timestamp_s;
+}
+
 static bool
 evict(struct backlog *backlog, const struct backlog_item *busy, enum ledger_reason reason)
 {
@@ -98,7 +109,7 @@ evict(struct backlog *backlog, const struct backlog_item *busy, enum ledger_reas
 
     for (size_t i = 0; i < 3 && slot == VAULT_NONE; i++)
         slot = queue_oldest(&backlog->queue, states[i], busy->slot);
-    if (slot == VAULT_NONE)
+    if (slot == VAULT_NONE || is_followed(backlog, busy, slot))
         return false;
     if (vault_at(&backlog->queue.vault, slot)->state != VAULT_QUEUED ||
         stow_put(&backlog->stow, &backlog->queue, slot) != 0)

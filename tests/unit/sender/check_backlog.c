@@ -142,6 +142,34 @@ START_TEST(test_the_order_of_going)
 }
 END_TEST
 
+/* A part of an interval is on its way again, and the whole would have to go: the part does. */
+START_TEST(test_part_before_the_whole)
+{
+    struct backlog_item item;
+
+    set_up();
+    for (unsigned n = 1; n <= 2; n++) {
+        struct batch *batch = batch_of(n, 2 * LINES_OF_A_PAGE);
+
+        batch->timestamp_s = 1700000000;
+        ck_assert(backlog_take(&backlog, batch, queue_ledger(&backlog.queue), &nothing, 1000));
+        batch_free(batch);
+        pick(&item);
+        backlog_delivered(&backlog, &item, 0, 1000);
+    }
+    replay_mark(&backlog.queue, WINDOW_MS, 2000);
+    pick(&item);
+    assert_holds("1r 2r ");
+    ck_assert_uint_eq(item.batch.id, EPOCH | 1);
+    ck_assert(!take_pages(3, 5, &item));
+    assert_holds("1r 2r ");
+    backlog_failed(&backlog, &item);
+    ck_assert(take_pages(3, 5, &item));
+    assert_holds("2r 3q ");
+    tear_down();
+}
+END_TEST
+
 /* Of a kill while an aggregator may have been taking it. */
 START_TEST(test_touched)
 {
@@ -461,6 +489,7 @@ main(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, test_the_oldest_goes);
     tcase_add_test(tcase, test_the_order_of_going);
+    tcase_add_test(tcase, test_part_before_the_whole);
     tcase_add_test(tcase, test_touched);
     tcase_add_test(tcase, test_killed_at_any_instruction);
     tcase_add_loop_test(tcase, test_nothing_twice, 0, 2);

@@ -24,7 +24,7 @@ static void
 setup(void)
 {
     folder_make();
-    ck_assert_int_eq(spool_open(&spool, folder, UINT64_MAX, UINT64_MAX, WALL_MS), 0);
+    ck_assert_int_eq(spool_open(&spool, folder, UINT64_MAX, UINT64_MAX, WALL_MS, NULL), 0);
 }
 
 static void
@@ -39,7 +39,7 @@ static int
 reopen(void)
 {
     spool_close(&spool);
-    return spool_open(&spool, folder, UINT64_MAX, UINT64_MAX, WALL_MS);
+    return spool_open(&spool, folder, UINT64_MAX, UINT64_MAX, WALL_MS, NULL);
 }
 
 /* Flush number i of a test, made once. */

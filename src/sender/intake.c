@@ -94,13 +94,15 @@ add_own(struct intake *intake, const struct ledger *ledger, struct batch *batch)
 static void
 save_gauges(struct intake *intake, const struct batch *batch)
 {
-    uint64_t now_ms = clock_mono_ms();
+    uint64_t now_ms = clock_mono_ms(), *beat = &intake->opts->board->beats[BOARD_SENDER];
     int error;
 
     if (intake->opts->gauges_fd < 0)
         return;
+    board_count(beat);
     error = gauges_save(intake->opts->gauges_fd, intake->opts->gauges_name, batch->records.data,
                         batch->records.len);
+    board_count(beat);
     if (error == 0 || (intake->gauges_ms != 0 && now_ms - intake->gauges_ms < REMIND_MS))
         return;
     intake->gauges_ms = now_ms;

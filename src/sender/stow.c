@@ -164,7 +164,9 @@ stow_put(struct stow *stow, struct queue *queue, uint32_t slot)
     if (!stow->is_open)
         return -ENOENT;
     batch = vault_batch(&queue->vault, slot);
+    spool_beat(&stow->spool);
     error = spool_put(&stow->spool, &batch, clock_wall_ms());
+    spool_beat(&stow->spool);
     fault_point("sender_spooled");
     if (error == 0)
         finish_put(queue, slot);

@@ -131,6 +131,7 @@ START_TEST(test_a_flush_is_committed_whole)
     give(1, FRAME_LAST);
     intake_read(&intake);
     assert_committed(EPOCH | 1, 13);
+    ck_assert_uint_eq(queue_ledger(&delivery.backlog.queue)->delivered, 13); /* begun at once */
     ck_assert_uint_eq(n_rung(), 1);
     tear_down();
 }
@@ -263,6 +264,22 @@ START_TEST(test_broken_flush)
 }
 END_TEST
 
+/* The disk that gauges go to may be slow. */
+START_TEST(test_beat)
+{
+    set_up();
+    opts.gauges_fd = open("/dev/null", O_RDONLY | O_CLOEXEC); /* none at all */
+    opts.gauges_name = "gauges";
+    log_init(LOG_TO_STDERR, LOG_CRIT);
+    begin(EPOCH | 1);
+    give(1, FRAME_LAST);
+    intake_read(&intake);
+    ck_assert_uint_eq(board_get(&opts.board->beats[BOARD_SENDER]), 2);
+    close(opts.gauges_fd);
+    tear_down();
+}
+END_TEST
+
 /* Nobody is left to send it again, or somebody is. */
 START_TEST(test_end)
 {
@@ -314,6 +331,7 @@ main(void)
     tcase_add_test(tcase, test_next_process);
     tcase_add_test(tcase, test_bad_packets);
     tcase_add_test(tcase, test_broken_flush);
+    tcase_add_test(tcase, test_beat);
     tcase_add_loop_test(tcase, test_end, 0, 2);
     tcase_add_test(tcase, test_too_large);
     suite_add_tcase(suite, tcase);

@@ -343,6 +343,21 @@ START_TEST(test_disk_that_gives_nothing_up)
 }
 END_TEST
 
+/* Each write may take long. */
+START_TEST(test_beat)
+{
+    uint64_t beat = 0;
+
+    set_up();
+    stow.spool.beat = &beat;
+    for (unsigned n = 1; n <= 3; n++)
+        take(&queue, n, n);
+    stow_put_all(&stow, &queue, VAULT_NONE);
+    ck_assert_uint_eq(beat, 2 * 2);
+    tear_down();
+}
+END_TEST
+
 START_TEST(test_no_spool)
 {
     enum vault_found found;
@@ -447,6 +462,7 @@ main(void)
     tcase_add_test(tcase, test_damaged_files);
     tcase_add_test(tcase, test_damaged_and_too_many);
     tcase_add_test(tcase, test_disk_that_takes_nothing);
+    tcase_add_test(tcase, test_beat);
     tcase_add_loop_test(tcase, test_disk_that_gives_nothing_up, 0, 2);
     tcase_add_test(tcase, test_no_spool);
     tcase_add_test(tcase, test_killed_at_any_call);

@@ -40,6 +40,7 @@ run_worker(const struct crew *crew, int ready_fd)
     opts.gauges_fd = holdings->gauges;
     opts.board = holdings->board;
     opts.crashed = crew->children[ROLE_WORKER].has_crashed;
+    opts.is_foreign = holdings->state.foreign[0] != '\0';
     opts.ready_fd = ready_fd;
     opts.detach = crew->detach;
     opts.n_restarts = crew->children[ROLE_WORKER].n_restarts;
@@ -97,7 +98,7 @@ death_signal(const struct crew *crew)
     return crew->config->sender.arena_outlives ? SIGKILL : SIGTERM;
 }
 
-/* Of the first of each it is awaited that it says so when it serves. */
+/* Until one of each has, it is awaited that it says so when it serves. */
 static pid_t
 fork_child(struct crew *crew, enum role role)
 {
@@ -107,6 +108,7 @@ fork_child(struct crew *crew, enum role role)
 
     if (role == ROLE_WORKER)
         holdings_open_gauges(crew->holdings, crew->config->sender.gauges_name);
+    spawn_close(fds, &crew->ready_fds[role]);
     if (!crew->children[role].has_served)
         error =
             spawn_pipe(fds, 0, KEPT_BY_NONE, roles[role].keeper, &crew->ready_fds[role], &ready_fd);
@@ -151,6 +153,13 @@ ask_to_stop(struct crew *crew, enum role role)
         kill(crew->children[role].pid, SIGTERM);
 }
 
+/* Somebody has killed it, be it the kernel for its memory. */
+static bool
+is_killed(int status)
+{
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
 /* What an operator is told of an end that was not asked for, and of what follows. */
 static void
 log_end(struct crew *crew, enum role role, pid_t pid, const struct child_event *event,
@@ -159,8 +168,10 @@ log_end(struct crew *crew, enum role role, pid_t pid, const struct child_event *
     const struct child *child = &crew->children[role];
     const char *name = roles[role].name;
     char text[CHILD_TEXT_MAX];
-    struct log_event again = {
-        .level = LOG_WARNING, .reason = text, .name = name, .limit = &crew->said_ended[role]};
+    struct log_event again = {.level = LOG_WARNING,
+                              .reason = text,
+                              .name = name,
+                              .limit = &crew->said_ended[role][is_killed(event->status)]};
 
     child_format_status(event->status, text);
     if (child->state == CHILD_WAITING && event->status == 0)

@@ -30,8 +30,9 @@ struct crew {
     int ready_fds[ROLE_COUNT];        /* readable when the first of each serves or ends, else -1 */
     int exit_status; /* the daemon's, once one ended that is not to be replaced, else 0 */
     char failure[CREW_TEXT_MAX]; /* which one, and how */
-    struct log_limit said_unstarted[ROLE_COUNT], said_ended[ROLE_COUNT], said_stalled[ROLE_COUNT],
-        said_killed[ROLE_COUNT];
+    /* Who kills a child again and again is to hide no death of its own. */
+    struct log_limit said_ended[ROLE_COUNT][2];
+    struct log_limit said_unstarted[ROLE_COUNT], said_stalled[ROLE_COUNT], said_killed[ROLE_COUNT];
 };
 
 /* None is there, both are due. Borrows holdings and config, in which each start looks anew. */

@@ -24,6 +24,7 @@ struct cycle {
     struct shard *shards; /* opts->n_threads */
     struct schedule schedule;
     int done_fd;  /* eventfd: a shard has done what it was asked for */
+    bool ending;  /* the shards have been asked to end */
     bool halting; /* the shards have been asked to halt, and the interval stays open */
     struct push push;
     struct log_limit said_refused, said_set_back;

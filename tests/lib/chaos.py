@@ -125,6 +125,11 @@ def kill_children(daemon, roles, n, rng):
         kill(*(killed[role] for role in struck))
 
 
+def n_killed(daemon):
+    """How many deaths of signal 9 its log tells of."""
+    return len(KILLED.findall(daemon.log))
+
+
 def await_backlog(sink, timeout):
     """Until every interval is there that was kept while carbon took none."""
 

@@ -74,7 +74,7 @@ ERRORS = {
     "uname": ["EFAULT"],
     "unlinkat": ["EIO"],
     "wait4": ["EINTR"],
-    "write": ["EINTR", "EAGAIN", "EIO", "ENOSPC"],
+    "write": ["EINTR", "EIO", "ENOSPC"],
     "writev": ["EINTR", "EPIPE"],
 }
 # These cannot fail, or a failure of theirs ends in the C library.
@@ -116,7 +116,8 @@ def starts(daemon):
     daemon.start(wait=False)
 
     def look():
-        return "] master: serving " in daemon.log or daemon.process.poll() is not None
+        told = daemon.notify.count("READY=1") or "] master: serving " in daemon.log
+        return told or daemon.process.poll() is not None
 
     until(look, "the daemon to serve or to end", HANG_S)
     return daemon.process.poll() is None

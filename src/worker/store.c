@@ -179,6 +179,7 @@ inspect(struct store_map *map, size_t file_size)
 
     if (file_size == 0)
         return STORE_FRESH;
+    map->is_unknown = true;
     if (file_size < head_size() || (store->magic != 0 && !is_ours(store)))
         return STORE_FOREIGN;
     if (store->magic == 0)
@@ -190,10 +191,10 @@ inspect(struct store_map *map, size_t file_size)
         store->n_failed < FAILURES_MAX &&
         undo_roll_back(&store->undo, store, file_size < map->size ? file_size : map->size) == 0 &&
         is_ours(store);
-    if (state_is_sound(store))
+    map->is_unknown = !state_is_sound(store);
+    if (!map->is_unknown)
         map->floor_ms = store->state.open.end_ms;
-    else
-        is_sound = false;
+    is_sound = is_sound && !map->is_unknown;
     if (!is_sound)
         return STORE_BROKEN;
     fault_point("worker_adopt");

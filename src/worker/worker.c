@@ -187,7 +187,7 @@ finish_flush(struct worker *worker, uint64_t deadline_ms)
 
 /* Asked to stop: what the kernel has queued still counts, and the open interval goes out under its
  * own timestamp. */
-static int
+static void
 finish(struct worker *worker)
 {
     uint64_t deadline_ms = clock_mono_ms() + FINAL_MS;
@@ -202,7 +202,16 @@ finish(struct worker *worker)
     if (!is_flushed)
         log_warnx("the sender takes nothing: the last flush is incomplete%s",
                   worker->opts->keep_open ? "; the next start goes on with it" : "");
-    return is_flushed ? 0 : -1;
+}
+
+static bool
+shards_have_ended(const struct worker *worker)
+{
+    for (size_t i = 0; i < worker->opts->n_threads; i++) {
+        if (!worker->cycle.ending || !shard_is_done(&worker->cycle.shards[i]))
+            return false;
+    }
+    return true;
 }
 
 int
@@ -217,7 +226,8 @@ worker_main(const struct worker_opts *opts)
     ready_tell(opts->ready_fd, opts->detach);
     worker_run(worker);
     /* Shards that could not be asked to stop end with the process; until then they use all this. */
-    if (finish(worker) == 0) {
+    finish(worker);
+    if (shards_have_ended(worker)) {
         release(worker);
         free(worker);
     }

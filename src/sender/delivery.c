@@ -288,20 +288,11 @@ begin_next(struct delivery *delivery)
     return true;
 }
 
-static void
-begin_all(struct delivery *delivery)
-{
-    while (begin_next(delivery))
-        continue;
-}
-
-/* What is new is on its way before the disk, which is slow, gets what waits. */
 void
 delivery_take(struct delivery *delivery, const struct batch *batch, const struct ledger *told)
 {
     while (!backlog_take(&delivery->backlog, batch, told, &delivery->item, clock_mono_ms()))
         give_way(delivery);
-    begin_all(delivery);
     (void)stow_put_all(&delivery->backlog.stow, queue_of(delivery), delivery->item.slot);
 }
 
@@ -311,7 +302,8 @@ delivery_go(struct delivery *delivery)
     read_addresses(delivery);
     if (is_sending(delivery))
         settle(delivery, carbon_step(&delivery->carbon, clock_mono_ms()));
-    begin_all(delivery);
+    while (begin_next(delivery))
+        continue;
 }
 
 static uint64_t

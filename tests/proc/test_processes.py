@@ -111,7 +111,7 @@ def test_stop_while_a_child_waits_for_its_restart(daemons, sink, name):
     sink.wait_batches(1)
     for _ in range(3):  # a pause long enough to stop in
         child = daemon.child(name)
-        os.kill(child, signal.SIGKILL)
+        os.kill(child, signal.SIGSEGV)
         until(lambda: f"(pid {child}) died" in daemon.log, "its death to be noticed")
     assert len(daemon.warnings(f"{name} (pid ")) == 1, "more than one a minute"
     daemon.send("kept:1|c")

@@ -46,15 +46,14 @@ def test_crash_loop(daemons, sink, loads, role):
     n = chaos.pick(4, 50)
     faults = ",".join([f"{role}_start-:2"] + [f"{role}_start-:1"] * (n - 1))
     environment = {"PYSTATSD_FAULTS": faults}
-    settings = {**chaos.SETTINGS, "LOG_LEVEL": "debug"}
-    daemon = daemons(sink, settings, server=chaos.FAULTS, environment=environment)
+    daemon = daemons(sink, chaos.SETTINGS, server=chaos.FAULTS, environment=environment)
     running = loads(daemon, rate=100)
     sink.wait_batches(1)
     began, used = time.monotonic(), cpu_s(daemon.pid)
     chaos.kill(chaos.await_child(daemon, role))
     until(lambda: len(DIED.findall(daemon.log)) == n, f"{n} deaths", 2 * sum(waits(n)) + 10)
     gone = time.monotonic()
-    assert len(daemon.warnings("died")) <= 1 + (gone - began) / 60, "more than one a minute"
+    assert len(daemon.warnings("died: exit")) <= 1 + (gone - began) / 60, "more than one a minute"
     # Ten polls a second at most and a fork now and then.
     assert cpu_s(daemon.pid) - used <= 0.02 * (gone - began) + 0.1, "the master is busy"
     n_batches = len(sink.batches)

@@ -7,6 +7,9 @@
 VERSION := $(shell sed -n '1s/^[^(]*(\([^)]*\)).*/\1/p' debian/changelog)
 PREFIX ?= /usr/local
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+DOCDIR := $(PREFIX)/share/doc/pystatsd
+MANDIR := $(PREFIX)/share/man
+COMPLETIONDIR := $(PREFIX)/share/bash-completion/completions
 PKG_CONFIG ?= pkg-config
 LIBRARIES := libconfuse libsystemd libbsd
 
@@ -44,6 +47,7 @@ SOURCES := $(sort $(wildcard $(FOLDERS:%=src/%/*.c)))
 UNITS := $(sort $(wildcard $(FOLDERS:%=tests/unit/%/check_*.c)))
 CORE := $(patsubst %.c,$(B)/%.o,$(filter-out src/master/main.c,$(SOURCES)))
 MAIN := $(B)/src/master/main.o
+MAN := $(sort $(wildcard man/*.[1-9]))
 CHECKS := $(UNITS:%.c=$(B)/%)
 BENCHES := $(patsubst tests/bench/%.c,$(B)/bench/%,$(sort $(wildcard tests/bench/*.c)))
 SERVER := $(B)/pystatsd-server
@@ -170,23 +174,32 @@ lint: deps
 
 # The administrator's own settings stay as they are.
 install: $(SERVER)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(UNITDIR) $(DESTDIR)/etc/default \
-		$(DESTDIR)$(PREFIX)/share/doc/pystatsd
+	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin $(UNITDIR) /etc/default $(DOCDIR)/graphite \
+		$(MANDIR)/man5 $(MANDIR)/man8 $(COMPLETIONDIR))
 	install -m 755 $(SERVER) $(DESTDIR)$(PREFIX)/bin/pystatsd-server
 	sed 's|/usr/|$(PREFIX)/|' init/pystatsd.service >$(DESTDIR)$(UNITDIR)/pystatsd.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/pystatsd.service
 	test -e $(DESTDIR)/etc/default/pystatsd || \
 		install -m 644 etc/default/pystatsd $(DESTDIR)/etc/default/pystatsd
-	install -m 644 README.md CHANGELOG LICENSE $(DESTDIR)$(PREFIX)/share/doc/pystatsd
+	install -m 644 README.md CHANGELOG LICENSE $(DESTDIR)$(DOCDIR)
+	install -m 644 etc/graphite/* $(DESTDIR)$(DOCDIR)/graphite
+	for page in $(MAN); do \
+		sed 's|/usr/share/|$(PREFIX)/share/|' $$page >$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} && \
+		chmod 644 $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit; \
+	done
+	install -m 644 etc/bash_completion.d/pystatsd-server $(DESTDIR)$(COMPLETIONDIR)
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/pystatsd-server $(DESTDIR)$(UNITDIR)/pystatsd.service
-	rm -rf $(DESTDIR)$(PREFIX)/share/doc/pystatsd
+	rm -f $(foreach page,$(MAN),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
+	rm -f $(DESTDIR)$(COMPLETIONDIR)/pystatsd-server
+	rm -rf $(DESTDIR)$(DOCDIR)
 	! cmp -s etc/default/pystatsd $(DESTDIR)/etc/default/pystatsd || \
 		rm -f $(DESTDIR)/etc/default/pystatsd
 ifneq ($(DESTDIR),)
 	cd $(DESTDIR) && rmdir -p --ignore-fail-on-non-empty \
-		$(patsubst /%,%,$(PREFIX)/bin $(UNITDIR) $(PREFIX)/share/doc /etc/default) 2>/dev/null || :
+		$(patsubst /%,%,$(PREFIX)/bin $(UNITDIR) $(dir $(DOCDIR)) $(MANDIR)/man5 $(MANDIR)/man8 \
+		$(COMPLETIONDIR) /etc/default) 2>/dev/null || :
 endif
 
 clean:

@@ -1,49 +1,51 @@
 /*
  * log: owns the daemon's only file-scope state: where messages go, from which level on, and the
- * name of this process. A message is one line and one write, whatever its arguments hold.
+ * name of this process. A message is one line, whatever its arguments hold.
  */
 #include "base/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/log_event.h"
+#include "base/logsink.h"
 
-/* With the newline. Under PIPE_BUF, so that lines of several processes never mix. */
-#define LINE_BYTES 1024
-#define CUT_END    "...\n"
+#define TEXT_BYTES 980 /* with the head and the newline fewer than 1 KiB */
+#define CUT_END    "..."
+#define MINUTE_MS  60000
 
 static struct {
-    enum log_destination destination;
+    struct logsink sink;
     int level;
     const char *process;
-} state = {.destination = LOG_TO_STDERR, .level = LOG_INFO};
-
-static const char *const level_names[] = {
-    [LOG_ERR] = "ERROR",
-    [LOG_WARNING] = "WARNING",
-    [LOG_INFO] = "INFO",
-    [LOG_DEBUG] = "DEBUG",
-};
+    /* Of messages for which there was no room. */
+    _Atomic uint64_t n_lost, lost_again_ms;
+} state = {.sink = {.destination = LOG_TO_STDERR, .fd = -1}, .level = LOG_INFO};
 
 void
 log_init(enum log_destination destination, int level)
 {
-    int saved_errno = errno;
+    int saved_errno = errno, error;
 
-    state.destination = destination;
     state.level = level;
-    /* Both read files, which a process in its sandbox no longer can. */
+    /* It reads a file, which a process in its sandbox no longer can. */
     tzset();
-    if (destination == LOG_TO_SYSLOG)
-        openlog("pystatsd-server", LOG_PID | LOG_NDELAY, LOG_DAEMON);
+    error = logsink_open(&state.sink, LOG_TO_STDERR);
+    if (destination != LOG_TO_STDERR && (error = logsink_open(&state.sink, destination)) < 0) {
+        state.sink.destination = LOG_TO_STDERR;
+        log_warnx("nobody listens at %s (%s): until somebody does, messages are lost",
+                  logsink_name(destination), strerror(-error));
+        state.sink.destination = destination;
+    }
     errno = saved_errno;
 }
 
@@ -70,21 +72,6 @@ append_clean(struct buf *line, const char *text)
     return error;
 }
 
-static void
-append_head(struct buf *line, int level)
-{
-    uint64_t wall_ms = clock_wall_ms();
-    time_t wall_s = (time_t)(wall_ms / 1000);
-    char date[32], head[64];
-    struct tm tm = {0};
-
-    localtime_r(&wall_s, &tm);
-    strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
-    snprintf(head, sizeof(head), "%s,%03u [%s] ", date, (unsigned)(wall_ms % 1000),
-             level_names[level]);
-    (void)buf_append_str(line, head);
-}
-
 static int
 append_message(struct buf *line, const char *text)
 {
@@ -94,43 +81,63 @@ append_message(struct buf *line, const char *text)
     return append_clean(line, text);
 }
 
-static void
-put_line(int level, const char *text)
+/* Returns 0, or -1 where it is lost. */
+static int
+put_line(int level, const struct log_event *event, const char *text)
 {
-    char storage[LINE_BYTES];
+    struct logsink_message message = {.level = level, .process = state.process, .event = event};
+    char storage[TEXT_BYTES];
     struct buf line;
-    const char *end;
-    size_t head_len;
 
     buf_init_fixed(&line, storage, sizeof(storage) - strlen(CUT_END));
-    append_head(&line, level);
-    head_len = line.len;
-    end = append_message(&line, text) == 0 ? "\n" : CUT_END;
-    memcpy(storage + line.len, end, strlen(end));
-    line.len += strlen(end);
+    if (append_message(&line, text) != 0) {
+        memcpy(storage + line.len, CUT_END, strlen(CUT_END));
+        line.len += strlen(CUT_END);
+    }
+    message.text = storage;
+    message.text_len = line.len;
+    return logsink_put(&state.sink, &message);
+}
 
-    if (state.destination == LOG_TO_SYSLOG)
-        syslog(level, "%.*s", (int)(line.len - head_len) - 1, storage + head_len);
-    /* What ends a process is told to who started it, too. */
-    if (state.destination == LOG_TO_STDERR || level == LOG_ERR)
-        (void)!write(STDERR_FILENO, storage, line.len); /* nobody may be left to tell */
+/* There is room again: what had none is told, too. */
+static void
+tell_lost(void)
+{
+    uint64_t now_ms = clock_mono_ms();
+    uint64_t n;
+    char text[64];
+
+    if (now_ms < state.lost_again_ms || (n = atomic_exchange(&state.n_lost, 0)) == 0)
+        return;
+    snprintf(text, sizeof(text), "%" PRIu64 " messages could not be logged", n);
+    if (put_line(LOG_WARNING, NULL, text) == 0)
+        state.lost_again_ms = now_ms + MINUTE_MS;
+    else
+        state.n_lost += n;
 }
 
 /* error: an errno whose text goes behind the message, or 0. */
-static void __attribute__((format(printf, 3, 0)))
-put(int level, int error, const char *format, va_list args)
+static void __attribute__((format(printf, 4, 0)))
+put(int level, int error, const struct log_event *event, const char *format, va_list args)
 {
     int saved_errno = errno;
-    char text[LINE_BYTES];
-    int len;
+    char text[TEXT_BYTES + 1] = "";
+    size_t len;
 
     if (level <= state.level) {
-        len = vsnprintf(text, sizeof(text), format, args);
+        vsnprintf(text, sizeof(text), format, args);
+        len = strlen(text);
         errno = error;
-        if (error != 0 && len >= 0 && (size_t)len < sizeof(text))
-            snprintf(text + len, sizeof(text) - (size_t)len, ": %m");
-        if (len >= 0)
-            put_line(level, text);
+        if (error != 0)
+            snprintf(text + len, sizeof(text) - len, ": %m");
+        else if (event != NULL && event->limit != NULL && event->limit->n_unsaid > 0 &&
+                 level == event->level)
+            snprintf(text + len, sizeof(text) - len, " (and %" PRIu64 " times before)",
+                     event->limit->n_unsaid);
+        if (put_line(level, event, text) != 0)
+            state.n_lost++;
+        else if (state.n_lost > 0)
+            tell_lost();
     }
     errno = saved_errno;
 }
@@ -141,7 +148,7 @@ log_warn(const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    put(LOG_WARNING, errno, format, args);
+    put(LOG_WARNING, errno, NULL, format, args);
     va_end(args);
 }
 
@@ -151,7 +158,7 @@ log_warnx(const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    put(LOG_WARNING, 0, format, args);
+    put(LOG_WARNING, 0, NULL, format, args);
     va_end(args);
 }
 
@@ -161,7 +168,7 @@ log_info(const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    put(LOG_INFO, 0, format, args);
+    put(LOG_INFO, 0, NULL, format, args);
     va_end(args);
 }
 
@@ -171,8 +178,35 @@ log_debug(const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    put(LOG_DEBUG, 0, format, args);
+    put(LOG_DEBUG, 0, NULL, format, args);
     va_end(args);
+}
+
+/* Says whether it is time to say it. */
+static bool
+take_turn(struct log_limit *limit)
+{
+    uint64_t now_ms = clock_mono_ms();
+
+    if (now_ms < limit->again_ms) {
+        limit->n_unsaid++;
+        return false;
+    }
+    limit->again_ms = now_ms + MINUTE_MS;
+    return true;
+}
+
+void
+log_event(const struct log_event *event, const char *format, ...)
+{
+    bool is_due = event->limit == NULL || take_turn(event->limit);
+    va_list args;
+
+    va_start(args, format);
+    put(is_due ? event->level : LOG_DEBUG, 0, event, format, args);
+    va_end(args);
+    if (is_due && event->limit != NULL)
+        event->limit->n_unsaid = 0;
 }
 
 void
@@ -181,7 +215,7 @@ fatal(int status, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    put(LOG_ERR, errno, format, args);
+    put(LOG_ERR, errno, NULL, format, args);
     va_end(args);
     exit(status);
 }
@@ -192,7 +226,7 @@ fatalx(int status, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    put(LOG_ERR, 0, format, args);
+    put(LOG_ERR, 0, NULL, format, args);
     va_end(args);
     exit(status);
 }

@@ -1,20 +1,22 @@
 /*
  * log: what the daemon tells its operator. Only program code (worker, sender, master) logs;
- * lower layers return errors. errno is kept by every call.
+ * lower layers return errors. errno is kept by every call, and none waits: a message for which its
+ * destination has no room is lost, and once there is room again it is said how many were.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
 #include <stdarg.h>
-#include <stdnoreturn.h>
 
 enum log_destination {
-    LOG_TO_STDERR, /* "<time> [LEVEL] process: text" on stderr */
-    LOG_TO_SYSLOG, /* syslog(3), facility daemon; what is fatal also to stderr */
+    LOG_TO_STDERR,  /* "<time> [LEVEL] process: text"; "<N>process: text" where it is the journal's
+                     */
+    LOG_TO_SYSLOG,  /* facility daemon; what is fatal also to stderr */
+    LOG_TO_JOURNAL, /* with fields; what is fatal also to stderr */
 };
 
 /* Sets where to and from which level on (LOG_ERR … LOG_DEBUG of <syslog.h>) messages go.
- * Before the first call: to stderr, from LOG_INFO on. */
+ * Before the first call: to stderr, from LOG_INFO on. Warns on stderr where nobody listens. */
 void log_init(enum log_destination destination, int level);
 
 /* Names this process ("master", "worker", …) in every later message. Borrows the string. */
@@ -32,7 +34,7 @@ void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* LOG_ERR, then exit(status). Status 78 (EX_CONFIG of <sysexits.h>) means "do not restart, an
  * operator must act"; any other "restart". fatal adds strerror(errno), fatalx does not. */
-noreturn void fatal(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
-noreturn void fatalx(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+_Noreturn void fatal(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+_Noreturn void fatalx(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

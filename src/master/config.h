@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "master/args.h"
 #include "sender/sender.h"
 #include "worker/worker.h"
@@ -50,7 +51,7 @@ struct config {
     struct worker_opts worker;             /* but for its descriptors and n_restarts */
     struct sender_opts sender;             /* the same */
     char destination[CONFIG_TEXT_MAX + 8]; /* sender.destination borrows it */
-    bool log_to_syslog;
+    enum log_destination log_to;
     int log_level; /* LOG_ERR … LOG_DEBUG */
     struct config_entry entries[CONFIG_KEYS_MAX];
     size_t n_entries;

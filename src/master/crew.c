@@ -5,13 +5,13 @@
 #include "master/crew.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <sysexits.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -23,8 +23,6 @@
  * behind one that has stalled; a sender delivers for 10 s at most. */
 #define WORKER_GRACE_MS 10000
 #define SENDER_GRACE_MS 14000
-
-#define KILLS_TOLD_PER_S 1
 
 static int
 run_worker(const struct crew *crew, int ready_fd)
@@ -137,7 +135,11 @@ start_child(struct crew *crew, enum role role)
     }
     snprintf(crew->failure, sizeof(crew->failure), "cannot start the %s: %s", roles[role].name,
              strerror(-pid));
-    log_warnx("%s", crew->failure);
+    log_event(&(struct log_event){.level = LOG_WARNING,
+                                  .reason = strerror(-pid),
+                                  .name = roles[role].name,
+                                  .limit = &crew->said_unstarted[role]},
+              "%s", crew->failure);
     tell(crew, role, (struct child_event){.kind = CHILD_EXITED, .status = 0});
 }
 
@@ -151,23 +153,11 @@ ask_to_stop(struct crew *crew, enum role role)
         kill(crew->children[role].pid, SIGTERM);
 }
 
-/* Whoever kills again and again is to fill no disk: once a second, and how many there were besides,
- * which the next end tells at the latest. */
+/* Somebody has killed it, be it the kernel for its memory. */
 static bool
-is_told(struct crew *crew, enum role role, const struct child_event *event)
+is_killed(int status)
 {
-    struct limit *kills = &crew->kills[role];
-    bool is_kill = crew->children[role].state == CHILD_WAITING && WIFSIGNALED(event->status) &&
-                   WTERMSIG(event->status) == SIGKILL;
-    uint64_t n_untold = kills->n_suppressed;
-
-    if (is_kill && !limit_allow(kills, KILLS_TOLD_PER_S, event->now_ms, &n_untold))
-        return false;
-    kills->n_suppressed = 0;
-    if (n_untold > 0)
-        log_warnx("%" PRIu64 " more deaths of a %s by signal %d were not told", n_untold,
-                  roles[role].name, SIGKILL);
-    return true;
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 }
 
 /* What an operator is told of an end that was not asked for, and of what follows. */
@@ -178,15 +168,17 @@ log_end(struct crew *crew, enum role role, pid_t pid, const struct child_event *
     const struct child *child = &crew->children[role];
     const char *name = roles[role].name;
     char text[CHILD_TEXT_MAX];
+    struct log_event again = {.level = LOG_WARNING,
+                              .reason = text,
+                              .name = name,
+                              .limit = &crew->said_ended[role][is_killed(event->status)]};
 
-    if (!is_told(crew, role, event))
-        return;
     child_format_status(event->status, text);
     if (child->state == CHILD_WAITING && event->status == 0)
-        log_warnx("%s (pid %d) ended unasked; restarting in %d ms", name, (int)pid,
+        log_event(&again, "%s (pid %d) ended unasked; restarting in %d ms", name, (int)pid,
                   (int)(child->deadline_ms - event->now_ms));
     else if (child->state == CHILD_WAITING)
-        log_warnx("%s (pid %d) died: %s; restarting in %d ms", name, (int)pid, text,
+        log_event(&again, "%s (pid %d) died: %s; restarting in %d ms", name, (int)pid, text,
                   (int)(child->deadline_ms - event->now_ms));
     else if (action == CHILD_FORK)
         log_warnx("%s (pid %d) died: %s; starting another for what it left", name, (int)pid, text);
@@ -213,14 +205,27 @@ give_up(struct crew *crew, enum role role, pid_t pid, const struct child_event *
 }
 
 static void
-log_kill(const struct crew *crew, enum role role, pid_t pid, const struct child_event *event)
+log_kill(struct crew *crew, enum role role, pid_t pid, const struct child_event *event)
 {
+    struct log_event again = {
+        .level = LOG_WARNING, .name = roles[role].name, .limit = &crew->said_killed[role]};
+
     if (crew->children[role].state == CHILD_STOPPING && event->kind == CHILD_DEADLINE)
         log_warnx("%s (pid %d) did not end within %u s: killing it", roles[role].name, (int)pid,
                   (unsigned)(roles[role].grace_ms / 1000));
     else
-        log_warnx("%s (pid %d) has stalled and does not abort: killing it", roles[role].name,
+        log_event(&again, "%s (pid %d) has stalled and does not abort: killing it", again.name,
                   (int)pid);
+}
+
+static void
+log_stall(struct crew *crew, enum role role, pid_t pid)
+{
+    struct log_event again = {
+        .level = LOG_WARNING, .name = roles[role].name, .limit = &crew->said_stalled[role]};
+
+    log_event(&again, "%s (pid %d) has made no progress for %d s: aborting it", again.name,
+              (int)pid, PULSE_MS * PULSE_PATIENCE / 1000);
 }
 
 /* Passes an event on to a child's state and does what follows from it. */
@@ -242,8 +247,7 @@ tell(struct crew *crew, enum role role, struct child_event event)
     case CHILD_FORK: start_child(crew, role); break;
     case CHILD_ASK: ask_to_stop(crew, role); break;
     case CHILD_ABORT:
-        log_warnx("%s (pid %d) has made no progress for %d s: aborting it", roles[role].name,
-                  (int)pid, PULSE_MS * PULSE_PATIENCE / 1000);
+        log_stall(crew, role, pid);
         kill(pid, SIGABRT);
         break;
     case CHILD_KILL:

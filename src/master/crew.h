@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "base/limit.h"
+#include "base/log_event.h"
 #include "master/child.h"
 #include "master/config.h"
 #include "master/holdings.h"
@@ -28,9 +28,11 @@ struct crew {
     uint64_t first_beats[ROLE_COUNT]; /* before the one that is there has done anything */
     uint64_t look_ms;                 /* when the children's progress is looked at next */
     int ready_fds[ROLE_COUNT];        /* readable when the first of each serves or ends, else -1 */
-    struct limit kills[ROLE_COUNT];   /* what is told of those that are replaced */
     int exit_status; /* the daemon's, once one ended that is not to be replaced, else 0 */
     char failure[CREW_TEXT_MAX]; /* which one, and how */
+    /* Who kills a child again and again is to hide no death of its own. */
+    struct log_limit said_ended[ROLE_COUNT][2];
+    struct log_limit said_unstarted[ROLE_COUNT], said_stalled[ROLE_COUNT], said_killed[ROLE_COUNT];
 };
 
 /* None is there, both are due. Borrows holdings and config, in which each start looks anew. */

@@ -21,8 +21,12 @@ static const char *const transports[] = {"graphite", "none", NULL};
 static const char *const unbuilt_transports[] = {"ganglia", "ganglia-gmetric", NULL};
 static const char *const acks[] = {"fin", "none", NULL};
 static const char *const downstreams[] = {"storage", "aggregator", NULL};
-static const char *const logs[] = {"stderr", "syslog", NULL};
-static const char *const unbuilt_logs[] = {"journal", NULL};
+static const char *const logs[] = {
+    [LOG_TO_STDERR] = "stderr",
+    [LOG_TO_SYSLOG] = "syslog",
+    [LOG_TO_JOURNAL] = "journal",
+    [LOG_TO_JOURNAL + 1] = NULL,
+};
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
 
 static const char *
@@ -200,7 +204,7 @@ set_gauges_file(struct config *config, const struct value *value)
 static const char *
 set_log(struct config *config, const struct value *value)
 {
-    config->log_to_syslog = strcmp(value->text, "syslog") == 0;
+    config->log_to = (enum log_destination)value->number;
     return NULL;
 }
 
@@ -299,7 +303,7 @@ static const struct key rows[] = {
      .set = set_gauges_file},
     {.name = "SANDBOX"},
     {.name = "LOG",
-     .rule = {.kind = VALUE_CHOICE, .choices = logs, .unbuilt = unbuilt_logs},
+     .rule = {.kind = VALUE_CHOICE, .choices = logs},
      .text = "stderr",
      .in_background = "syslog",
      .set = set_log},

@@ -136,7 +136,7 @@ note_ready(struct master *master)
     master->ready = true;
     announce(master);
     if (master->daemon != NULL) {
-        if (!master->config->log_to_syslog)
+        if (master->config->log_to == LOG_TO_STDERR)
             log_warnx(
                 "LOG=stderr with -D: from here on nothing is logged; LOG=syslog keeps the log");
         daemon_ready(master->daemon);
@@ -253,8 +253,8 @@ start(struct master *master)
     holdings_open(&master->holdings, opts, config->worker.n_threads);
     dropped = privdrop(opts->user, opts->group);
     holdings_open_folders(&master->holdings, opts);
-    if (config->log_to_syslog)
-        log_init(LOG_TO_SYSLOG, config->log_level);
+    if (config->log_to != LOG_TO_STDERR)
+        log_init(config->log_to, config->log_level);
     log_info("starting up on port %u", (unsigned)opts->listen_port);
     log_info(dropped ? "running as uid %u" : "not started as root: staying uid %u (USER ignored)",
              (unsigned)geteuid());

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -85,8 +86,9 @@ resolve_start(struct resolve *resolve, const struct spawn_fds *fds, const char *
         return;
     }
     /* The sender asks again when it has waited long enough. */
-    errno = -pid;
-    log_warn("cannot look up %s: fork", host);
+    log_event(
+        &(struct log_event){.level = LOG_WARNING, .name = host, .limit = &resolve->said_no_fork},
+        "cannot look up %s: fork: %s", host, strerror(-pid));
 }
 
 /* One warning when it begins; every further one is told at debug level. */

@@ -7,6 +7,7 @@
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -39,7 +40,8 @@ log_found(struct delivery *delivery, enum vault_found found)
         log_warnx("%" PRIu64 " lines that the sender before this one has kept are damaged: they "
                   "are dropped",
                   n_corrupt);
-    if (n_batches > 0)
+    /* Where one process dies after the other, it is no news. */
+    if (n_batches > 0 && delivery->opts->n_restarts == 0)
         log_info("going on with %zu flushes of %" PRIu64 " lines that the sender before this one "
                  "has kept",
                  n_batches, n_lines);
@@ -85,12 +87,14 @@ count_refused(struct delivery *delivery, uint64_t n_refused)
 static void
 delivered(struct delivery *delivery)
 {
+    const char *destination = delivery->target.destination;
     uint64_t now_ms = clock_mono_ms(), since_ms = delivery->outage.last_success_ms;
     uint64_t n_refused = delivery->opts->deliver ? delivery->carbon.render.n_refused : 0;
 
     if (outage_end(&delivery->outage, now_ms))
-        log_info("carbon %s takes flushes again, after %" PRIu64 " s", delivery->target.destination,
-                 (now_ms - since_ms) / 1000);
+        log_event(&(struct log_event){.level = LOG_INFO, .peer = destination},
+                  "carbon %s takes flushes again, after %" PRIu64 " s", destination,
+                  (now_ms - since_ms) / 1000);
     count_refused(delivery, n_refused);
     backlog_delivered(&delivery->backlog, &delivery->item, n_refused, now_ms);
 }
@@ -103,7 +107,8 @@ put_back(struct delivery *delivery)
         backlog_failed(&delivery->backlog, &delivery->item);
         return;
     }
-    log_warnx("%" PRIu64 " lines are dropped: an aggregator may have taken some of them, and takes "
+    log_event(&(struct log_event){.level = LOG_WARNING, .limit = &delivery->said_uncertain},
+              "%" PRIu64 " lines are dropped: an aggregator may have taken some of them, and takes "
               "none twice",
               delivery->item.batch.n_lines);
     backlog_dropped(&delivery->backlog, &delivery->item, LEDGER_UNCERTAIN);
@@ -113,12 +118,16 @@ static void
 log_failure(struct delivery *delivery, const char *why)
 {
     const char *destination = delivery->target.destination;
+    struct outage *outage = &delivery->outage;
+    struct log_limit before = {0}; /* outages that were over too soon to be told */
     size_t n_batches;
 
-    switch (outage_fail(&delivery->outage, why, delivery->stopping, (uint32_t)random(),
-                        clock_mono_ms())) {
+    switch (outage_fail(outage, why, delivery->stopping, (uint32_t)random(), clock_mono_ms())) {
     case OUTAGE_WARNING:
-        log_warnx("carbon %s does not take flushes: %s; keeping them and trying again", destination,
+        before.n_unsaid = outage->n_untold - 1;
+        outage->n_untold = 0;
+        log_event(&(struct log_event){LOG_WARNING, why, NULL, destination, &before},
+                  "carbon %s does not take flushes: %s; keeping them and trying again", destination,
                   why);
         break;
     case OUTAGE_DETAIL:
@@ -207,7 +216,7 @@ move(struct delivery *delivery)
     queue_lines(queue_of(delivery), &n_batches);
     log_info("sending to %s from now on; %zu flushes wait", delivery->target.destination,
              n_batches);
-    delivery->outage.failing = false;
+    outage_forget(&delivery->outage);
     if (is_sending(delivery) && carbon_step(&delivery->carbon, clock_mono_ms()) == CARBON_DELIVERED)
         delivered(delivery);
     cancel(delivery);
@@ -252,7 +261,8 @@ static void
 begin(struct delivery *delivery)
 {
     if (!batch_is_intact(&delivery->item.batch)) {
-        log_warnx("%" PRIu64 " lines are damaged: they are dropped", delivery->item.batch.n_lines);
+        log_event(&(struct log_event){.level = LOG_WARNING, .limit = &delivery->said_damaged},
+                  "%" PRIu64 " lines are damaged: they are dropped", delivery->item.batch.n_lines);
         backlog_dropped(&delivery->backlog, &delivery->item, LEDGER_CORRUPT);
     } else if (!delivery->opts->deliver) {
         delivered(delivery);

@@ -4,9 +4,9 @@
 #include "sender/intake.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -20,8 +20,6 @@
 #define ASK_MS 1000
 /* Nor for one flush: what of it holds is taken then. */
 #define TRIES 3
-/* How often the same trouble is told. */
-#define REMIND_MS 60000
 
 static struct journal *
 journal_of(struct intake *intake)
@@ -94,7 +92,7 @@ add_own(struct intake *intake, const struct ledger *ledger, struct batch *batch)
 static void
 save_gauges(struct intake *intake, const struct batch *batch)
 {
-    uint64_t now_ms = clock_mono_ms(), *beat = &intake->opts->board->beats[BOARD_SENDER];
+    uint64_t *beat = &intake->opts->board->beats[BOARD_SENDER];
     int error;
 
     if (intake->opts->gauges_fd < 0)
@@ -103,22 +101,33 @@ save_gauges(struct intake *intake, const struct batch *batch)
     error = gauges_save(intake->opts->gauges_fd, intake->opts->gauges_name, batch->records.data,
                         batch->records.len);
     board_count(beat);
-    if (error == 0 || (intake->gauges_ms != 0 && now_ms - intake->gauges_ms < REMIND_MS))
-        return;
-    intake->gauges_ms = now_ms;
-    log_warnx("cannot write GAUGES_FILE: %s", strerror(-error));
+    if (error != 0)
+        log_event(&(struct log_event){.level = LOG_WARNING, .limit = &intake->said_gauges},
+                  "cannot write GAUGES_FILE: %s", strerror(-error));
 }
 
 static void
-log_left_out(const struct batch *batch)
+log_left_out(struct intake *intake, const struct batch *batch)
 {
     if (batch->n_dropped > 0)
-        log_warnx("%" PRIu64 " of %" PRIu64 " lines of a flush are left out: they have no room in "
+        log_event(&(struct log_event){.level = LOG_WARNING, .limit = &intake->said_no_room},
+                  "%" PRIu64 " of %" PRIu64 " lines of a flush are left out: they have no room in "
                   "QUEUE_MEMORY",
                   batch->n_dropped, batch->n_dropped + batch->n_lines);
     if (batch->n_unkept > 0)
-        log_warnx("%" PRIu64 " lines of a flush are left out: there is no memory for them",
+        log_event(&(struct log_event){.level = LOG_WARNING, .limit = &intake->said_no_memory},
+                  "%" PRIu64 " lines of a flush are left out: there is no memory for them",
                   batch->n_unkept);
+}
+
+static void
+show(struct intake *intake, const struct batch *batch)
+{
+    int error = trace_batch(STDOUT_FILENO, batch, &intake->opts->dialect);
+
+    if (error < 0)
+        log_event(&(struct log_event){.level = LOG_WARNING, .limit = &intake->said_unshown},
+                  "cannot print a flush, or not all of it: %s", strerror(-error));
 }
 
 /* From here on it is no more the worker's. What had no room in it, it tells itself. */
@@ -128,14 +137,14 @@ commit(struct intake *intake)
     struct batch *batch = intake->incoming;
     struct ledger told = journal_of(intake)->now;
 
-    log_left_out(batch);
+    log_left_out(intake, batch);
     told.dropped[LEDGER_QUEUE] += batch->n_dropped;
     told.dropped[LEDGER_MEMORY] += batch->n_unkept;
     if (intake->opts->self_stats)
         add_own(intake, &told, batch);
     batch_seal(batch);
     if (intake->opts->print_flushes)
-        trace_batch(stdout, batch, &intake->opts->dialect);
+        show(intake, batch);
     delivery_take(intake->delivery, batch, &told);
     acknowledge(intake, batch->id);
     save_gauges(intake, batch);

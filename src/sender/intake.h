@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/log_event.h"
 #include "pipe/inlet.h"
 #include "sender/batch.h"
 #include "sender/delivery.h"
@@ -26,7 +27,7 @@ struct intake {
     uint64_t broken_id;     /* the flush that held what is no record, last */
     unsigned n_broken;      /* frames of it, of all its tries */
     uint64_t asked_ms;      /* monotonic: for that, last */
-    uint64_t gauges_ms;     /* monotonic: that they could not be saved was told last; 0: never */
+    struct log_limit said_gauges, said_no_room, said_no_memory, said_unshown;
 };
 
 /* Tells the worker how far the sender before this one has come, and that a new one is there.

@@ -9,7 +9,7 @@
 #define RETRY_FIRST_MS 1000
 #define RETRY_CAP_MS   30000
 #define LAST_RETRY_MS  500
-/* How often the same reason is told again. */
+/* How often an outage is told, and the same reason again. */
 #define REMIND_MS 60000
 
 void
@@ -24,11 +24,12 @@ outage_init(struct outage *outage, uint64_t now_ms)
 static enum outage_word
 word_for(const struct outage *outage, const char *why, bool stopping, uint64_t now_ms)
 {
-    if (!outage->failing)
+    if (!outage->told && (outage->told_ms == 0 || now_ms >= outage->told_ms + REMIND_MS))
         return OUTAGE_WARNING;
     if (stopping)
         return OUTAGE_SILENCE;
-    if (strcmp(why, outage->reason) != 0 || now_ms >= outage->reason_ms + REMIND_MS)
+    if (!outage->failing || strcmp(why, outage->reason) != 0 ||
+        now_ms >= outage->reason_ms + REMIND_MS)
         return OUTAGE_DETAIL;
     return OUTAGE_SILENCE;
 }
@@ -39,7 +40,13 @@ outage_fail(struct outage *outage, const char *why, bool stopping, uint32_t chan
     enum outage_word word = word_for(outage, why, stopping, now_ms);
     uint32_t wait_ms = backoff_fail(&outage->backoff, chance);
 
+    if (!outage->failing)
+        outage->n_untold++;
     outage->failing = true;
+    if (word == OUTAGE_WARNING) {
+        outage->told = true;
+        outage->told_ms = now_ms;
+    }
     outage->retry_ms = now_ms + (stopping ? LAST_RETRY_MS : wait_ms);
     if (word != OUTAGE_SILENCE) {
         snprintf(outage->reason, sizeof(outage->reason), "%s", why);
@@ -51,12 +58,19 @@ outage_fail(struct outage *outage, const char *why, bool stopping, uint32_t chan
 bool
 outage_end(struct outage *outage, uint64_t now_ms)
 {
-    bool was_failing = outage->failing;
+    bool was_told = outage->told;
 
     backoff_reset(&outage->backoff);
-    outage->failing = false;
+    outage->failing = outage->told = false;
     outage->last_success_ms = now_ms;
-    return was_failing;
+    return was_told;
+}
+
+void
+outage_forget(struct outage *outage)
+{
+    outage->failing = outage->told = false;
+    outage->told_ms = outage->n_untold = 0;
 }
 
 void

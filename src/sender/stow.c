@@ -6,13 +6,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
 
-/* How often the same trouble is told. */
-#define REMIND_MS 60000
 /* A disk is slow, and others wait. */
 #define PUT_MS 1000
 
@@ -118,9 +117,14 @@ finish_all(struct stow *stow, struct queue *queue)
 }
 
 static void
-log_bad(const struct spool *spool)
+log_bad(struct stow *stow)
 {
-    log_warnx("a flush in SPOOL_DIR, of %" PRIu64 ", cannot be used: %s; it is set aside",
+    const struct spool *spool = &stow->spool;
+
+    log_event(&(struct log_event){.level = LOG_WARNING,
+                                  .reason = spool->bad_reason,
+                                  .limit = &stow->said_bad},
+              "a flush in SPOOL_DIR, of %" PRIu64 ", cannot be used: %s; it is set aside",
               spool->bad_file.timestamp_s, spool->bad_reason);
 }
 
@@ -139,7 +143,7 @@ stow_open(struct stow *stow, struct queue *queue, const struct sender_opts *opts
     if (error != 0)
         log_warnx("cannot use SPOOL_DIR: %s", strerror(-error));
     if (stow->spool.n_bad_files > 0)
-        log_bad(&stow->spool);
+        log_bad(stow);
     if (stow->spool.n_files > 0)
         log_info("%zu flushes wait in SPOOL_DIR, of %" PRIu64 " lines", stow->spool.n_files,
                  stow->spool.n_lines);
@@ -177,12 +181,8 @@ stow_put(struct stow *stow, struct queue *queue, uint32_t slot)
 static void
 warn(struct stow *stow, const char *what, int error)
 {
-    uint64_t now_ms = clock_mono_ms();
-
-    if (stow->warned_ms != 0 && now_ms - stow->warned_ms < REMIND_MS)
-        return;
-    stow->warned_ms = now_ms;
-    log_warnx("%s SPOOL_DIR: %s", what, strerror(-error));
+    log_event(&(struct log_event){.level = LOG_WARNING, .limit = &stow->said_unwritable},
+              "%s SPOOL_DIR: %s", what, strerror(-error));
 }
 
 bool
@@ -224,7 +224,7 @@ stow_load(struct stow *stow, struct queue *queue)
         }
         if (stow->spool.n_bad_files == n_bad_files)
             break;
-        log_bad(&stow->spool);
+        log_bad(stow);
         agree(stow, queue);
     }
     return NULL;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/log_event.h"
 #include "sender/queue.h"
 #include "sender/sender.h"
 #include "sender/spool.h"
@@ -19,7 +20,7 @@ struct stow {
     bool never_twice;           /* nothing more is taken out while leftover is there */
     struct spool_file leftover; /* in the spool no more, but its file could not be removed */
     uint64_t n_bad_seen, n_dropped_seen; /* of the spool's counts: what is in the ledger */
-    uint64_t warned_ms;                  /* monotonic; 0: never */
+    struct log_limit said_unwritable, said_bad;
 };
 
 /* Takes up what is in the directory, where there is one. Where it cannot be used that is logged,

@@ -3,9 +3,20 @@
  */
 #include "sender/trace.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/num.h"
+
+/* A part of the shortest interval: the next flush, and carbon, wait meanwhile. */
+#define PATIENCE_MS 250
+/* What a pipe or a terminal that has room takes at once. */
+#define PIECE_BYTES 512
 
 static void
 print_number(FILE *stream, const char *name, double value)
@@ -73,8 +84,8 @@ print_record(FILE *stream, const struct record *record, const struct dialect *di
     fputc('\n', stream);
 }
 
-void
-trace_batch(FILE *stream, const struct batch *batch, const struct dialect *dialect)
+static void
+print_batch(FILE *stream, const struct batch *batch, const struct dialect *dialect)
 {
     const uint8_t *at = batch->records.data, *end = at + batch->records.len;
     struct record record;
@@ -90,5 +101,36 @@ trace_batch(FILE *stream, const struct batch *batch, const struct dialect *diale
             "\n================== Flush completed. Waiting until next flush. Sent out %" PRIu64
             " metrics =======\n",
             n);
-    fflush(stream);
+}
+
+static int
+write_piece(int fd, const char *text, size_t len, uint64_t deadline_ms)
+{
+    struct pollfd room = {.fd = fd, .events = POLLOUT};
+    uint64_t now_ms = clock_mono_ms();
+    ssize_t n;
+
+    if (now_ms >= deadline_ms || poll(&room, 1, clock_poll_timeout(now_ms, deadline_ms)) != 1)
+        return -ETIMEDOUT;
+    n = write(fd, text, len < PIECE_BYTES ? len : PIECE_BYTES);
+    return n > 0 ? (int)n : -errno;
+}
+
+int
+trace_batch(int fd, const struct batch *batch, const struct dialect *dialect)
+{
+    uint64_t deadline_ms = clock_mono_ms() + PATIENCE_MS;
+    char *text = NULL;
+    size_t len = 0, at = 0;
+    FILE *stream = open_memstream(&text, &len);
+    int n = 0;
+
+    if (stream == NULL)
+        return -errno;
+    print_batch(stream, batch, dialect);
+    fclose(stream);
+    for (; at < len && n >= 0; at += n > 0 ? (size_t)n : 0)
+        n = write_piece(fd, text + at, len - at, deadline_ms);
+    free(text);
+    return n < 0 ? n : 0;
 }

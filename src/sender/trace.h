@@ -4,12 +4,11 @@
 #ifndef SENDER_TRACE_H
 #define SENDER_TRACE_H
 
-#include <stdio.h>
-
 #include "metric/dialect.h"
 #include "sender/batch.h"
 
-/* Prints every metric of a sealed batch, without prefixes, and how many there were. */
-void trace_batch(FILE *stream, const struct batch *batch, const struct dialect *dialect);
+/* Prints every metric of a sealed batch to fd, without prefixes, and how many there were. An fd
+ * that takes nothing is waited for a moment. Returns 0 or -errno: the rest is not shown. */
+int trace_batch(int fd, const struct batch *batch, const struct dialect *dialect);
 
 #endif

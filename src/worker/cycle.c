@@ -6,8 +6,10 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -113,26 +115,31 @@ close_interval(struct cycle *cycle, const struct interval *interval, uint64_t ov
     ask_shards(cycle, request);
 }
 
-/* Once an interval, and only where names were refused. */
+/* Of an interval, and only where names were refused. */
 static void
-log_culprit(const struct culprit *culprit)
+log_culprit(struct cycle *cycle, const struct culprit *culprit)
 {
     struct name worst = culprit_worst(culprit);
+    char prefix[CULPRIT_PREFIX_MAX + 1];
 
+    snprintf(prefix, sizeof(prefix), "%.*s", (int)worst.len, worst.text);
     if (culprit->n_refused > 0)
-        log_warnx("%" PRIu64 " lines were refused for want of room (MAX_METRICS, MEMORY_LIMIT), "
-                  "most of them under %.*s",
-                  culprit->n_refused, (int)worst.len, worst.text);
+        log_event(&(struct log_event){.level = LOG_WARNING,
+                                      .name = prefix,
+                                      .limit = &cycle->said_refused},
+                  "%" PRIu64 " lines were refused for want of room (MAX_METRICS, MEMORY_LIMIT), "
+                  "most of them under %s",
+                  culprit->n_refused, prefix);
 }
 
 static void
-gather_culprits(const struct cycle *cycle)
+gather_culprits(struct cycle *cycle)
 {
     struct culprit culprit = {0};
 
     for (size_t i = 0; i < cycle->opts->n_threads; i++)
         culprit_merge(&culprit, &cycle->shards[i].closed_culprit);
-    log_culprit(&culprit);
+    log_culprit(cycle, &culprit);
 }
 
 /* Sends what state says: the closed interval, or what there is of the open one. */
@@ -239,7 +246,8 @@ cycle_close_if_due(struct cycle *cycle)
     }
     keep_open_interval(cycle);
     if (!was_holding)
-        log_warnx("the clock was set back by more than half an interval: the open interval goes on "
+        log_event(&(struct log_event){.level = LOG_WARNING, .limit = &cycle->said_set_back},
+                  "the clock was set back by more than half an interval: the open interval goes on "
                   "until it ends again");
 }
 

@@ -7,10 +7,12 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "base/buf.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/log_event.h"
 
 #define SHOWN_MAX 120
 /* How far ahead of their use a metric, and then a timer's place for the sample, are loaded. At
@@ -46,8 +48,9 @@ show_bad(struct lines *lines, const struct datagram *datagram, const char *line,
     buf_init_fixed(&shown, text, sizeof(text));
     buf_append_escaped(&shown, line, len, SHOWN_MAX);
     net_format(datagram->from, from);
-    log_debug("bad line from %s: %s: \"%.*s\"", from, parse_error_name(error), (int)shown.len,
-              text);
+    log_event(
+        &(struct log_event){.level = LOG_DEBUG, .reason = parse_error_name(error), .peer = from},
+        "bad line from %s: %s: \"%.*s\"", from, parse_error_name(error), (int)shown.len, text);
 }
 
 static unsigned

@@ -5,10 +5,12 @@
 
 #include <stdio.h>
 #include <sys/stat.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/log_event.h"
 
 #define DEATHS_MAX 2
 #define FILE_MAX   (1 << 20)
@@ -50,7 +52,8 @@ set_aside(struct store_region *region, const struct datagram *datagram, int fd)
 
     to_hex(datagram, LOGGED_MAX, hex);
     net_format(datagram->from, from);
-    log_warnx("two workers have died of a datagram of %zu bytes from %s: it is left out: %s%s",
+    log_event(&(struct log_event){.level = LOG_WARNING, .peer = from},
+              "two workers have died of a datagram of %zu bytes from %s: it is left out: %s%s",
               datagram->len, from, hex, datagram->len > LOGGED_MAX ? "..." : "");
     save(datagram, from, fd);
     undo_note(&region->undo, &region->stats, sizeof(region->stats));

@@ -30,7 +30,7 @@ WATCH_S = 0.5
 PIPE_LEN = 1 << 20  # what a child prints is read when it has ended
 MOST_OF = {"flush_ms", "memory_used", "last_success_age"}  # own statistics that do not add up
 EX_CONFIG = 78
-WARNING = re.compile(r"(\d+) lines were refused for want of room .*, most of them under (\S+)$")
+WARNING = re.compile(r"(\d+) lines were refused for want of room .*, most of them under (\S+)")
 
 CPUS = sorted(os.sched_getaffinity(0))
 RECEIVER_CPU, LOAD_CPU = CPUS[0], CPUS[-1]
@@ -307,7 +307,8 @@ def run_daemon(build, load):
         "refused": sum(refusals(flushes)),
         "refusals": refusals(flushes),
         "warnings": [(int(it.group(1)), it.group(2)) for it in map(WARNING.search, log) if it],
-        "log": [it for it in log if not WARNING.search(it)],
+        "log": [it for it in log if not WARNING.search(it)
+                and "[DEBUG]" not in it and "[INFO]" not in it],
         "queue_dropped": int(own["queue_dropped"]),
         "sums_missing": missing(load, sent, flushes),
         "sums": {prefix: sum(it["sums"][prefix] for it in flushes) for prefix in loads.sums(load)},

@@ -20,6 +20,7 @@ CONF_DIR = {place}/conf/
 LOG_DIR = {place}/log/
 PID_DIR = {place}/run/
 DATABASE = whisper
+WHISPER_SPARSE_CREATE = True
 ENABLE_LOGROTATION = False
 USER =
 MAX_CACHE_SIZE = inf
@@ -72,6 +73,11 @@ class Carbon:
         with open(os.path.join(self.place, name), "w", encoding="ascii") as file:
             file.write(text)
 
+    def configure(self, schemas, aggregation):
+        """Before start(): what its files hold instead of our own."""
+        self._write("conf/storage-schemas.conf", schemas)
+        self._write("conf/storage-aggregation.conf", aggregation)
+
     def start(self):
         settings = {"place": self.place, "updates": self.updates, **self.ports}
         self._write("conf/carbon.conf", CONF.format(**settings))
@@ -117,13 +123,16 @@ class Carbon:
         self.process.kill()
         self.process.wait()
 
+    def file(self, name):
+        """The path of the whisper file of a name."""
+        return os.path.join(self.place, "whisper", *name.split(".")) + ".wsp"
+
     def series(self, name):
         """{timestamp: value} of what the whisper file of a name holds; {} where there is none."""
         import whisper
 
-        path = os.path.join(self.place, "whisper", *name.split(".")) + ".wsp"
         try:
-            fetched = whisper.fetch(path, 0)
+            fetched = whisper.fetch(self.file(name), 0)
         except (OSError, whisper.CorruptWhisperFile):
             return {}
         if fetched is None:

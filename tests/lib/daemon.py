@@ -74,7 +74,7 @@ class Daemon:
     """One daemon in the foreground. Its output goes to files in place.
 
     server is another build of it, wrapper the argv that it is run by (its pid has to stay that of
-    the daemon), environment what it gets besides the test's own."""
+    the daemon), environment what it gets besides the test's own, stdout and stderr descriptors for it."""
 
     def __init__(
         self,
@@ -86,6 +86,8 @@ class Daemon:
         server=SERVER,
         wrapper=(),
         environment=None,
+        stdout=None,
+        stderr=None,
     ):
         self.place = str(place)
         self.settings = {"LISTEN_ADDRESS": "127.0.0.1", "FLUSH_INTERVAL": "1000"}
@@ -98,6 +100,7 @@ class Daemon:
         self.server = server
         self.wrapper = wrapper
         self.environment = environment or {}
+        self.stdout, self.stderr = stdout, stderr
         self.notify = Notify()
         self.process = None
         self.served = False
@@ -133,8 +136,8 @@ class Daemon:
             self.process = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
+                stdout=out if self.stdout is None else self.stdout,
+                stderr=err if self.stderr is None else self.stderr,
                 env={**os.environ, "NOTIFY_SOCKET": self.notify.address, **self.environment},
                 start_new_session=True,
             )

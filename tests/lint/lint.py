@@ -17,7 +17,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 import csource  # noqa: E402
 
-TOP_LEVEL = {"src", "init", "debian", "etc", "tests", "Makefile", "CHANGELOG", "README.md",
+TOP_LEVEL = {"src", "man", "init", "debian", "etc", "tests", "Makefile", "CHANGELOG", "README.md",
              "LICENSE", ".ci", ".clang-format", ".gitignore"}
 NOT_OURS = [".git", "build", "build-*"]
 
@@ -249,6 +249,7 @@ def opening_comments(root):
 
 def shell_scripts(root):
     files = scripts(root, ".sh", "sh", "bash", "dash")
+    files += sorted((root / "etc/bash_completion.d").glob("*"))
     if files:
         yield from tool("shellcheck", "--format=gcc", *files, cwd=root)
 

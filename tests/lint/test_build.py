@@ -33,7 +33,11 @@ def destination(tmp_path):
 def test_uninstall_takes_back_what_install_did(destination):
     make("install", f"DESTDIR={destination}")
     assert {"usr/local/bin/pystatsd-server", "usr/local/lib/systemd/system/pystatsd.service",
-            "etc/default/pystatsd"} <= files(destination)
+            "etc/default/pystatsd", "usr/local/share/man/man8/pystatsd-server.8",
+            "usr/local/share/man/man5/pystatsd.default.5",
+            "usr/local/share/bash-completion/completions/pystatsd-server",
+            "usr/local/share/doc/pystatsd/graphite/storage-schemas.conf",
+            "usr/local/share/doc/pystatsd/graphite/storage-aggregation.conf"} <= files(destination)
     make("uninstall", f"DESTDIR={destination}")
     assert list(destination.glob("*")) == []
 
@@ -44,6 +48,14 @@ def test_the_unit_names_what_was_installed(destination):
     assert "ExecStart=/opt/x/bin/pystatsd-server\n" in unit
     documents = re.search(r"Documentation=file:(\S+)", unit).group(1)
     assert documents.lstrip("/") in files(destination)
+
+
+def test_the_pages_name_what_was_installed(destination):
+    make("install", f"DESTDIR={destination}", "PREFIX=/opt/x")
+    page = (destination / "opt/x/share/man/man8/pystatsd-server.8").read_text()
+    named = re.findall(r"/\S+/share/\S+", page)
+    assert len(named) == 2
+    assert all((destination / path.lstrip("/")).exists() for path in named)
 
 
 def test_edited_settings_are_kept(destination):

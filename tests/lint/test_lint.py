@@ -80,6 +80,7 @@ BAD = [
     ("opening_comments", "src/base/x.c", "#include <stdio.h>\n", "does not open"),
     ("opening_comments", "tests/unit/base/check_x.c", "int x;\n", "does not open"),
     ("shell_scripts", ".ci/run", "#!/bin/bash\nrm $1\n", "SC2086"),
+    ("shell_scripts", "etc/bash_completion.d/x", "# shellcheck shell=bash\nrm $1\n", "SC2086"),
     ("python_files", "tests/lib/x.py", "def x(:\n", "x.py:1"),
     ("python_files", "tests/run", "#!/usr/bin/python3\ndef x(:\n", "run:2"),
     ("python_files", "tests/lib/x.py", "import os\n", "x.py:1: 'os' imported"),

@@ -105,16 +105,18 @@ def test_killed_child_comes_back(daemon, name):
 
 
 @pytest.mark.parametrize("name", ["worker", "sender"])
-def test_stop_while_a_child_waits_for_its_restart(daemon, name):
+def test_stop_while_a_child_waits_for_its_restart(daemons, sink, name):
     """What the kernel or the pipe holds for it by then is delivered all the same."""
-    daemon.sink.wait_batches(1)
+    daemon = daemons(sink, {"AGGREGATE_COUNTERS": "no", "LOG_LEVEL": "debug"})
+    sink.wait_batches(1)
     for _ in range(3):  # a pause long enough to stop in
         child = daemon.child(name)
         os.kill(child, signal.SIGSEGV)
-        until(lambda: daemon.warnings(f"(pid {child}) died"), "its death to be noticed")
+        until(lambda: f"(pid {child}) died" in daemon.log, "its death to be noticed")
+    assert len(daemon.warnings(f"{name} (pid ")) == 1, "more than one a minute"
     daemon.send("kept:1|c")
     assert daemon.stop() == 0
-    assert daemon.sink.total("stats.kept") == 1, daemon.log
+    assert sink.total("stats.kept") == 1, daemon.log
 
 
 @pytest.mark.parametrize("name", ["worker", "sender"])

@@ -11,7 +11,7 @@ from lib.wait import until
 
 FIRST_S, CAP_S, JITTER = 0.1, 5.0, 0.1
 SPAWN_S = 0.1  # from the decision to the process, and from its death to the next
-DIED = re.compile(r"^\S+ (\S+) \[WARNING\][^\n]*died: exit status 1; restarting in (\d+) ms", re.M)
+DIED = re.compile(r"^\S+ (\S+) \[[A-Z]+\][^\n]*died: exit status 1; restarting in (\d+) ms", re.M)
 
 
 def waits(n):
@@ -53,6 +53,7 @@ def test_crash_loop(daemons, sink, loads, role):
     chaos.kill(chaos.await_child(daemon, role))
     until(lambda: len(DIED.findall(daemon.log)) == n, f"{n} deaths", 2 * sum(waits(n)) + 10)
     gone = time.monotonic()
+    assert len(daemon.warnings("died: exit")) <= 1 + (gone - began) / 60, "more than one a minute"
     # Ten polls a second at most and a fork now and then.
     assert cpu_s(daemon.pid) - used <= 0.02 * (gone - began) + 0.1, "the master is busy"
     n_batches = len(sink.batches)

@@ -79,9 +79,10 @@ class Run:
         if "sender_drop" in self.names:  # what was delivered goes when its time is over
             time.sleep(4)  # its time, and that of the next flush
         if "sender_replay" in self.names:  # it goes out again when carbon comes back once more
-            n_warnings = len(daemon.warnings(str(self.sink.port)))
+            told = f"carbon 127.0.0.1:{self.sink.port}: "
+            n_told = daemon.log.count(told)
             self.sink.refuse()
-            until(lambda: len(daemon.warnings(str(self.sink.port))) > n_warnings, "a warning")
+            until(lambda: daemon.log.count(told) > n_told, "carbon to be missed again")
             self.sink.listen()
             self.sink.wait_batches(len(self.sink.batches) + 3, 40)
 

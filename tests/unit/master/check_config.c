@@ -115,13 +115,15 @@ START_TEST(test_where_a_daemon_logs)
         const char *flags[3];
         const char *log;
         enum config_origin origin;
+        enum log_destination destination;
     } rows[] = {
-        {"", {NULL}, "stderr", ORIGIN_DEFAULT},
-        {"", {"-D"}, "syslog", ORIGIN_DEFAULT},
-        {"", {"--restart"}, "syslog", ORIGIN_DEFAULT},
-        {"LOG=stderr\n", {"-D"}, "stderr", ORIGIN_FILE},
-        {"", {"--set=LOG=stderr", "-D"}, "stderr", ORIGIN_FLAG},
-        {"LOG=syslog\n", {NULL}, "syslog", ORIGIN_FILE},
+        {"", {NULL}, "stderr", ORIGIN_DEFAULT, LOG_TO_STDERR},
+        {"", {"-D"}, "syslog", ORIGIN_DEFAULT, LOG_TO_SYSLOG},
+        {"", {"--restart"}, "syslog", ORIGIN_DEFAULT, LOG_TO_SYSLOG},
+        {"LOG=stderr\n", {"-D"}, "stderr", ORIGIN_FILE, LOG_TO_STDERR},
+        {"", {"--set=LOG=stderr", "-D"}, "stderr", ORIGIN_FLAG, LOG_TO_STDERR},
+        {"LOG=syslog\n", {NULL}, "syslog", ORIGIN_FILE, LOG_TO_SYSLOG},
+        {"LOG=journal\n", {"-D"}, "journal", ORIGIN_FILE, LOG_TO_JOURNAL},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -130,7 +132,7 @@ START_TEST(test_where_a_daemon_logs)
         load_text(&loaded, rows[i].text, rows[i].flags);
         ck_assert_int_eq(loaded.result, 0);
         assert_entry(&loaded, "LOG", rows[i].log, rows[i].origin);
-        ck_assert_int_eq(loaded.config.log_to_syslog, strcmp(rows[i].log, "syslog") == 0);
+        ck_assert_int_eq(loaded.config.log_to, rows[i].destination);
         load_release(&loaded);
     }
 }

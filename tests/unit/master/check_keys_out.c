@@ -78,7 +78,8 @@ START_TEST(test_values)
         {"GAUGES_FILE", "gauges", NULL},
         {"GAUGES_FILE", "/", NULL},
         {"LOG", "syslog", "syslog"},
-        {"LOG", "journal", NULL},
+        {"LOG", "journal", "journal"},
+        {"LOG", "file", NULL},
         {"LOG", "file", NULL},
         {"LOG_LEVEL", "warning", "warning"},
         {"LOG_LEVEL", "loud", NULL},
@@ -229,7 +230,7 @@ START_TEST(test_process)
     ck_assert_str_eq(loaded.config.master.group, "adm");
     ck_assert_str_eq(loaded.config.master.pidfile, "/run/x.pid");
     ck_assert_str_eq(loaded.config.master.state_dir, "/y");
-    ck_assert(loaded.config.log_to_syslog);
+    ck_assert_int_eq(loaded.config.log_to, LOG_TO_SYSLOG);
     load_release(&loaded);
 }
 END_TEST

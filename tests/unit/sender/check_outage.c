@@ -52,9 +52,62 @@ START_TEST(test_end)
     ck_assert(!outage_end(&outage, NOW_MS + 1));
     ck_assert_uint_eq(outage.last_success_ms, NOW_MS + 1);
     ck_assert_int_eq(outage_fail(&outage, "refused", false, 0, NOW_MS), OUTAGE_WARNING);
+    ck_assert(outage.failing);
     ck_assert(outage_end(&outage, NOW_MS + 2));
+    ck_assert(!outage.failing);
     ck_assert(!outage_end(&outage, NOW_MS + 3));
+    ck_assert_int_eq(outage_fail(&outage, "refused", false, 0, NOW_MS + 60000), OUTAGE_WARNING);
+}
+END_TEST
+
+/* Of a peer that comes and goes one outage a minute is told, from its beginning to its end, and how
+ * many there were before. */
+START_TEST(test_many_outages)
+{
+    struct outage outage;
+    unsigned n_warnings = 0, n_ends = 0, n_before = 0;
+
+    outage_init(&outage, NOW_MS);
+    for (uint64_t now_ms = NOW_MS; now_ms < NOW_MS + 600000; now_ms += 10000) {
+        if (outage_fail(&outage, "refused", false, 0, now_ms) == OUTAGE_WARNING) {
+            n_warnings++;
+            n_before += (unsigned)outage.n_untold - 1;
+            outage.n_untold = 0;
+        }
+        n_ends += outage_end(&outage, now_ms + 1000);
+    }
+    ck_assert_uint_eq(n_warnings, 10);
+    ck_assert_uint_eq(n_ends, 10);
+    ck_assert_uint_eq(n_before, 45); /* five more since the last one */
+    ck_assert_uint_eq(outage.n_untold, 5);
+}
+END_TEST
+
+/* One that begins in silence and lasts is told as soon as its minute has come. */
+START_TEST(test_outage_that_lasts)
+{
+    struct outage outage;
+
+    outage_init(&outage, NOW_MS);
     ck_assert_int_eq(outage_fail(&outage, "refused", false, 0, NOW_MS), OUTAGE_WARNING);
+    outage_end(&outage, NOW_MS + 10000);
+    ck_assert_int_eq(outage_fail(&outage, "refused", false, 0, NOW_MS + 20000), OUTAGE_DETAIL);
+    ck_assert_int_eq(outage_fail(&outage, "refused", false, 0, NOW_MS + 59999), OUTAGE_SILENCE);
+    ck_assert_int_eq(outage_fail(&outage, "refused", false, 0, NOW_MS + 61000), OUTAGE_WARNING);
+    ck_assert(outage_end(&outage, NOW_MS + 62000));
+}
+END_TEST
+
+START_TEST(test_another_destination)
+{
+    struct outage outage;
+
+    outage_init(&outage, NOW_MS);
+    ck_assert_int_eq(outage_fail(&outage, "refused", false, 0, NOW_MS), OUTAGE_WARNING);
+    outage_forget(&outage);
+    ck_assert(!outage.failing);
+    ck_assert_int_eq(outage_fail(&outage, "refused", false, 0, NOW_MS + 1), OUTAGE_WARNING);
+    ck_assert_uint_eq(outage.n_untold, 1);
 }
 END_TEST
 
@@ -100,6 +153,9 @@ main(void)
     tcase_add_test(tcase, test_words);
     tcase_add_test(tcase, test_a_stop_may_begin_it);
     tcase_add_test(tcase, test_end);
+    tcase_add_test(tcase, test_many_outages);
+    tcase_add_test(tcase, test_outage_that_lasts);
+    tcase_add_test(tcase, test_another_destination);
     tcase_add_test(tcase, test_waits);
     tcase_add_test(tcase, test_long_reason);
     suite_add_tcase(suite, tcase);

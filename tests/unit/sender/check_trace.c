@@ -2,8 +2,13 @@
  * check_trace: what --debug prints of a flush.
  */
 #include <check.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "sender/trace.h"
 
@@ -60,16 +65,16 @@ add_timer(struct batch *batch, const char *name, unsigned n_percentiles)
 static void
 assert_trace(struct batch *batch, const struct dialect *dialect, const char *want)
 {
-    char *got = NULL;
-    size_t len = 0;
-    FILE *stream = open_memstream(&got, &len);
+    char got[8192];
+    int ends[2];
 
-    ck_assert_ptr_nonnull(stream);
+    ck_assert_int_eq(pipe(ends), 0);
     batch_seal(batch);
-    trace_batch(stream, batch, dialect);
-    ck_assert_str_eq(got, want); /* before fclose: it was flushed */
-    fclose(stream);
-    free(got);
+    ck_assert_int_eq(trace_batch(ends[1], batch, dialect), 0);
+    close(ends[1]);
+    got[read(ends[0], got, sizeof(got) - 1)] = '\0';
+    ck_assert_str_eq(got, want);
+    close(ends[0]);
     batch_free(batch);
 }
 
@@ -134,6 +139,78 @@ START_TEST(test_nothing_but_own_statistics)
 }
 END_TEST
 
+/* More than a pipe holds, and nobody reads: what it holds is there, and the rest is not waited for.
+ */
+START_TEST(test_nobody_reads)
+{
+    struct batch *batch = batch_new(1, 1700000000000, 1000000);
+    struct dialect dialect;
+    size_t n_read = 0;
+    char got[512];
+    ssize_t n;
+    int ends[2];
+
+    dialect_init(&dialect);
+    for (int i = 0; i < 5000; i++)
+        add_one(batch, METRIC_COUNTER, "a.counter", STATISTIC_RATE, 0.1);
+    batch_seal(batch);
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(trace_batch(ends[1], batch, &dialect), -ETIMEDOUT);
+    close(ends[1]);
+    while ((n = read(ends[0], got, sizeof(got))) > 0)
+        n_read += (size_t)n;
+    ck_assert_uint_ge(n_read, 60000);
+    batch_free(batch);
+
+    /* Nor is anybody there. */
+    batch = batch_new(1, 1700000000000, 1000);
+    batch_seal(batch);
+    signal(SIGPIPE, SIG_IGN);
+    ck_assert_int_eq(trace_batch(ends[1], batch, &dialect), -EBADF);
+    ck_assert_int_eq(pipe(ends), 0);
+    close(ends[0]);
+    ck_assert_int_eq(trace_batch(ends[1], batch, &dialect), -EPIPE);
+    close(ends[1]);
+    batch_free(batch);
+}
+END_TEST
+
+/* What is read meanwhile makes room for the rest. */
+START_TEST(test_more_than_a_pipe_holds)
+{
+    struct batch *batch = batch_new(1, 1700000000000, 1000000);
+    struct dialect dialect;
+    int ends[2], status;
+    pid_t reader;
+
+    dialect_init(&dialect);
+    for (int i = 0; i < 5000; i++)
+        add_one(batch, METRIC_COUNTER, "a.counter", STATISTIC_RATE, 0.1);
+    batch_seal(batch);
+    ck_assert_int_eq(pipe(ends), 0);
+    reader = fork();
+    if (reader == 0) {
+        size_t n_read = 0;
+        char got[4096];
+        ssize_t n;
+
+        close(ends[1]);
+        while ((n = read(ends[0], got, sizeof(got))) > 0)
+            n_read += (size_t)n;
+        _exit(n_read == 5000 * strlen("Sending a.counter => count=0.1\n") +
+                            strlen(COMPLETED "5000" METRICS)
+                  ? 0
+                  : 1);
+    }
+    ck_assert_int_eq(trace_batch(ends[1], batch, &dialect), 0);
+    close(ends[1]);
+    close(ends[0]);
+    ck_assert_int_eq(waitpid(reader, &status, 0), reader);
+    ck_assert_int_eq(status, 0);
+    batch_free(batch);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -145,6 +222,8 @@ main(void)
     tcase_add_test(tcase, test_every_type);
     tcase_add_test(tcase, test_percentiles);
     tcase_add_test(tcase, test_nothing_but_own_statistics);
+    tcase_add_test(tcase, test_nobody_reads);
+    tcase_add_test(tcase, test_more_than_a_pipe_holds);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -1,0 +1,292 @@
+"""Where messages go, and that nobody who does not take them holds anything up."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import socket
+
+import pytest
+
+from lib.daemon import IS_ROOT
+from lib.wait import until
+
+F_SETPIPE_SZ = 1031
+N_BAD, PER_DATAGRAM = 100_000, 100
+
+# In a mount namespace of its own, with sockets of ours in the place of the system's.
+WITH_SOCKETS = """
+mount -t tmpfs none /run && mkdir -p /run/systemd/journal && mount -t tmpfs none "$0/dev" || exit
+for name in null zero full random urandom; do cp -a /dev/$name "$0/dev/" || exit; done
+mount --move "$0/dev" /dev || exit
+for name in "$0"/socket-*; do
+    case $name in
+    *-journal) ln -s "$name" /run/systemd/journal/socket ;;
+    *-syslog) ln -s "$name" /dev/log ;;
+    esac
+done
+exec "$@"
+"""
+
+
+class Listener:
+    """A socket that takes what a logger would, when it is asked to."""
+
+    def __init__(self, place, name):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.path = os.path.join(place, f"socket-{name}")
+        self.listen()
+        self.messages = []
+
+    def listen(self):
+        self.socket.bind(self.path)
+        os.chmod(self.path, 0o666)
+        self.socket.setblocking(False)
+
+    def poll(self):
+        while True:
+            try:
+                self.messages.append(self.socket.recv(65536).decode("ascii"))
+            except BlockingIOError:
+                return self.messages
+
+    def close(self):
+        self.socket.close()
+
+
+@pytest.fixture
+def listeners(place):
+    """A factory of listeners; what is started by their wrapper then finds them where the system's are."""
+    made = []
+    os.mkdir(os.path.join(place, "dev"))
+
+    def make(name):
+        made.append(Listener(place, name))
+        return made[-1]
+
+    if not IS_ROOT:
+        pytest.skip("takes root: a mount namespace")
+    make.wrapper = ["unshare", "-m", "sh", "-c", WITH_SOCKETS, place]
+    yield make
+    for listener in made:
+        listener.close()
+
+
+def flood(daemon):
+    """Bad lines, each logged at debug level, among good ones that must all be there."""
+    bad = "\n".join("no metric at all" for _ in range(PER_DATAGRAM))
+    for i in range(N_BAD // PER_DATAGRAM):
+        daemon.send(f"{bad}\nnumber:{i}|g\ncount:1|c\ntime:{i}|ms")
+        if i % 50 == 49:
+            wait_read(daemon)
+
+
+def wait_read(daemon):
+    """Until the worker has read what was sent: the kernel must have nothing to drop."""
+
+    def queued():
+        with open("/proc/net/udp", encoding="ascii") as file:
+            rows = [line.split() for line in list(file)[1:]]
+        return [row[4] for row in rows if int(row[1].split(":")[1], 16) == daemon.port]
+
+    until(lambda: all(int(it.split(":")[1], 16) == 0 for it in queued()), "the worker to read")
+
+
+def assert_exact(daemon, sink):
+    """The flood, whole, although nobody takes a message; and nothing was restarted."""
+    n = N_BAD // PER_DATAGRAM
+    flood(daemon)
+    sink.wait_total("stats.count", n)
+    sink.wait_total("statsd.bad_lines_seen", N_BAD)
+    assert sink.total("stats.count") == n
+    assert sink.total("statsd.bad_lines_seen") == N_BAD
+    assert sink.total("stats.timers.time.count") == n
+    assert sink.last("stats.number") == n - 1
+    assert sink.last("statsd.restarts.worker") == sink.last("statsd.restarts.sender") == 0
+
+
+SETTINGS = {"AGGREGATE_COUNTERS": "no", "LOG_LEVEL": "debug"}
+
+
+def fill(fd):
+    """Until it takes nothing more; the daemon gets it as it was, to be waited for."""
+    os.set_blocking(fd, False)
+    has_room = True
+    while has_room:
+        try:
+            os.write(fd, b"filled\n")
+        except BlockingIOError:  # a terminal moves what it has got a little later
+            has_room = select.select([], [fd], [], 0.2)[1]
+    os.set_blocking(fd, True)
+    return fd
+
+
+def blocked_pipe():
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, F_SETPIPE_SZ, 4096)
+    return fill(writer), [reader]
+
+
+def blocked_socket():
+    ours, theirs = socket.socketpair()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    return fill(theirs.detach()), [ours.detach()]
+
+
+def blocked_terminal():
+    terminal, side = pty.openpty()
+    return fill(side), [terminal]
+
+
+def full_disk():
+    return os.open("/dev/full", os.O_WRONLY), []
+
+
+BLOCKED = [blocked_pipe, blocked_socket, blocked_terminal, full_disk]
+
+
+@pytest.mark.parametrize("as_nobody", [False, True], ids=["as root", "as nobody"])
+@pytest.mark.parametrize("make", BLOCKED, ids=lambda it: it.__name__)
+def test_nobody_reads_stderr(make, as_nobody, daemons, sink):
+    """As nobody, the daemon may not open it anew; it is root's."""
+    fd, others = make()
+    try:
+        daemon = daemons(sink, SETTINGS, as_nobody=as_nobody, stderr=fd)
+        assert_exact(daemon, sink)
+        assert daemon.stop() == 0
+    finally:
+        for it in [fd, *others]:
+            os.close(it)
+
+
+@pytest.mark.parametrize("make", BLOCKED, ids=lambda it: it.__name__)
+def test_nobody_reads_the_flushes(make, daemons, sink):
+    """What --debug prints is cut short, and nothing else is."""
+    fd, others = make()
+    try:
+        daemon = daemons(sink, {"AGGREGATE_COUNTERS": "no"}, args=["--debug"], stdout=fd)
+        for i in range(8):
+            daemon.send(f"count:1|c\nstep{i}:1|c")
+            sink.wait_total(f"stats.step{i}", 1)
+        assert sink.total("stats.count") == 8
+        assert sink.last("statsd.restarts.sender") == sink.last("statsd.restarts.worker") == 0
+        assert len(daemon.warnings("cannot print a flush")) == 1
+        assert daemon.stop() == 0
+    finally:
+        for it in [fd, *others]:
+            os.close(it)
+
+
+def test_what_is_lost_is_told(daemons, sink):
+    """Once somebody reads again, in whole lines."""
+    fd, (reader,) = blocked_pipe()
+    daemon = daemons(sink, SETTINGS, stderr=fd)
+    os.close(fd)
+    flood(daemon)
+    os.set_blocking(reader, False)
+    text = b""
+
+    def told():
+        nonlocal text
+        daemon.send("no metric at all")
+        try:
+            text += os.read(reader, 65536)
+        except BlockingIOError:
+            pass  # read to its end
+        return re.search(rb"\[WARNING\] worker: [1-9][0-9]* messages could not be logged\n", text)
+
+    until(told, "the loss to be told")
+    for line in text.splitlines():
+        assert line == b"filled" or re.match(rb"[0-9-]{10} [0-9:]{8},[0-9]{3} \[[A-Z]+\] [ -~]+$", line), line
+    os.close(reader)
+
+
+def test_stderr_of_the_journal(daemons, sink, place):
+    path = os.path.join(place, "stream")
+    fd = os.open(path, os.O_RDWR | os.O_CREAT)
+    status = os.fstat(fd)
+    stream = {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
+    daemon = daemons(sink, SETTINGS, stderr=fd, environment=stream)
+    daemon.send("no metric at all")
+    sink.wait_total("statsd.bad_lines_seen", 1)
+    assert daemon.stop() == 0
+    lines = os.pread(fd, 65536, 0).decode("ascii").splitlines()
+    os.close(fd)
+    assert all(re.match(r"<[3-7]>(master|worker|sender|resolver): ", line) for line in lines), lines
+    assert "<6>master: stopped" in lines
+    assert any(line.startswith("<7>worker: bad line from 127.0.0.1") for line in lines)
+
+
+def fields(message):
+    """What a journal would have of it."""
+    return dict(line.split("=", 1) for line in message.splitlines())
+
+
+def test_journal(daemons, sinks, listeners):
+    journal = listeners("journal")
+    sink = sinks(listening=False)
+    daemon = daemons(sink, {**SETTINGS, "LOG": "journal"}, wrapper=listeners.wrapper)
+    daemon.send("a.name:x|c")
+
+    def have(text):
+        entries = [fields(it) for it in journal.poll()]
+        return next((it for it in entries if text in it["MESSAGE"]), None)
+
+    bad = until(lambda: have("bad line from"), "the bad line")
+    assert bad["PYSTATSD_REASON"] == "bad_value" and bad["PYSTATSD_PROCESS"] == "worker"
+    assert bad["PYSTATSD_PEER"].startswith("127.0.0.1:") and bad["PRIORITY"] == "7"
+    carbon = until(lambda: have("does not take flushes"), "the outage")
+    assert carbon["PYSTATSD_PEER"].endswith(f":{sink.port}") and carbon["PRIORITY"] == "4"
+    assert "refused" in carbon["PYSTATSD_REASON"] and carbon["PYSTATSD_PROCESS"] == "sender"
+    os.kill(daemon.child("worker"), signal.SIGKILL)
+    death = until(lambda: have("died"), "the death")
+    assert death["PYSTATSD_NAME"] == "worker" and death["PYSTATSD_PROCESS"] == "master"
+    assert all(it["SYSLOG_IDENTIFIER"] == "pystatsd-server" for it in map(fields, journal.poll()))
+    assert daemon.log == ""
+    sink.listen()
+
+
+def test_syslog(daemons, sink, listeners):
+    syslog = listeners("syslog")
+    daemon = daemons(sink, {"LOG": "syslog"}, wrapper=listeners.wrapper)
+    head = rf"<30>[A-Z][a-z]{{2}} [ 1-3][0-9] [0-9:]{{8}} pystatsd-server\[{daemon.pid}\]: master: "
+    until(lambda: any(re.match(head + "serving udp", it) for it in syslog.poll()), "the start")
+    assert daemon.log == ""
+
+
+def test_logger_that_starts_anew(daemons, sink, listeners):
+    """What is logged meanwhile is lost, what comes behind is not."""
+    first = listeners("journal")
+    daemon = daemons(sink, {**SETTINGS, "LOG": "journal"}, wrapper=listeners.wrapper)
+    first.close()
+    os.unlink(first.path)
+    for _ in range(10):
+        daemon.send("no metric at all")
+    sink.wait_total("statsd.bad_lines_seen", 10)
+    second = listeners("journal")
+
+    def told():
+        daemon.send("no metric at all")
+        return any("messages could not be logged" in it for it in second.poll())
+
+    until(told, "the loss to be told")
+    assert any("bad line" in it for it in second.messages)
+
+
+@pytest.mark.parametrize("name", ["journal", "syslog"])
+def test_logger_that_does_not_read(daemons, sink, listeners, name):
+    listener = listeners(name)
+    daemon = daemons(sink, {**SETTINGS, "LOG": name}, wrapper=listeners.wrapper)
+    assert_exact(daemon, sink)
+    assert daemon.stop() == 0
+    assert 0 < len(listener.poll()) < 5000
+
+
+@pytest.mark.parametrize("name", ["journal", "syslog"])
+def test_no_logger(daemons, sink, listeners, name):
+    daemon = daemons(sink, {"LOG": name}, wrapper=listeners.wrapper)
+    assert len(daemon.log.splitlines()) == 1
+    assert re.search(r"\[WARNING\] master: nobody listens at /.* messages are lost", daemon.log)

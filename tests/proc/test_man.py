@@ -1,0 +1,141 @@
+"""The manual pages and the shipped file name what the program has, no more and no less, and what
+they say of it is true."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from lib.daemon import ROOT, run, write_config
+
+PAGES = ["man/pystatsd-server.8", "man/pystatsd.default.5"]
+LIKE = re.compile(r"^what EXPIRE says|^what COUNTERS_PREFIX says")
+
+
+def text_of(path):
+    with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+        return file.read()
+
+
+def effective(settings=None, config="/dev/null"):
+    """{key: value} of all settings in effect."""
+    result = run(settings, ["--check-config"], config)
+    assert result.returncode == 0, result.stderr
+    return dict(re.findall(r"^([A-Z_]+)=[\"'](.*)[\"']$", result.stdout, re.M))
+
+
+def entries():
+    """{key: (its text without macros, the example)} of the page of settings."""
+    found = {}
+    for entry in re.split(r"^\.It Ic ", text_of(PAGES[1]).split(".Sh FILES")[0], flags=re.M)[1:]:
+        key, _, rest = entry.partition("\n")
+        body, example = re.match(r"(.*?)^\.Dl (\S[^\n]*)$", rest, re.M | re.S).groups()
+        body = re.sub(r"^\.Ic (\S+).*$", r"\1", body, flags=re.M)
+        found[key] = " ".join(body.split()), example
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_mandoc_has_nothing_to_say(page):
+    if not shutil.which("mandoc"):
+        pytest.skip("mandoc is not installed")
+    command = ["mandoc", "-Tlint", "-Wwarning", os.path.join(ROOT, page)]
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    assert (result.returncode, result.stdout) == (0, b"")
+
+
+def test_every_flag():
+    page = re.sub(r"\\&", "", text_of(PAGES[0]))
+    listed = re.findall(r"^\.It (Fl .*)$", page, re.M)
+    documented = set()
+    for line in listed:
+        documented |= {"-" + name for name in re.findall(r"Fl (\S+)", line)}
+    helped = re.findall(r"^ {2}(?:(-.),| {3}) (--[a-z-]+)", run(args=["--help"]).stdout, re.M)
+    assert len(helped) > 20
+    assert documented == {name for pair in helped for name in pair if name}
+
+
+def test_flags_of_the_page_name_their_keys():
+    """Each flag's entry ends with the key it stands for, which it sets."""
+    pairs = re.findall(r"^\.It (?:Fl \S+ , )?Fl (-\S+)( Ar)?.*\n(?:(?!\.It).*\n)*?\.Ev ([A-Z_]+)",
+                       text_of(PAGES[0]), re.M)
+    values = {"LISTEN_ADDRESS": "127.0.0.1", "TRANSPORT": "none", "PIDFILE": "/x", "PCT": "99"}
+    n = 0
+    for flag, operand, key in pairs:
+        if key not in effective() or flag == "-daemon":
+            continue
+        value = values.get(key, "1000")
+        args = [f"-{flag}", value] if operand else [f"-{flag}"]
+        result = run(args=[*args, "--check-config"])
+        assert re.search(rf"^# command line: -{flag}\n{key}=", result.stdout, re.M), flag
+        n += 1
+    assert n == 13
+
+
+def test_every_key_in_its_order():
+    keys = list(effective())
+    assert len(keys) > 50
+    assert list(entries()) == keys
+    assert re.findall(r"^#?([A-Z_]+)=", text_of("etc/default/pystatsd"), re.M) == keys
+
+
+def test_defaults():
+    for key, default in effective().items():
+        body = entries()[key][0]
+        said = re.search(r"Default: (.*?); ", body).group(1)
+        assert LIKE.match(said) or said == (default or "empty"), key
+
+
+def test_examples(place):
+    """Each is accepted, alone and all of them as a file, and is none of the defaults."""
+    defaults = effective()
+    lines = [example for _, example in entries().values()]
+    config = write_config(place, "".join(f"{line}\n" for line in lines))
+    together = effective(config=config)
+    for key, (_, example) in entries().items():
+        assert example.startswith(f"{key}=")
+        value = example.partition("=")[2].strip('"')
+        assert effective({key: value})[key] == together[key]
+        assert together[key] != defaults[key] or key == "DIALECT", key
+
+
+def test_the_example_at_the_end(place):
+    text = re.search(r"^\.Bd .*\n((?:[A-Z_]+=.*\n)+)\.Ed", text_of(PAGES[1]), re.M).group(1)
+    assert effective(config=write_config(place, text))["PCT"] == "95,99"
+
+
+def ranges():
+    """(key, least, most) where the page gives them as numbers."""
+    for key, (body, _) in entries().items():
+        found = re.search(r"Default: .*?(-?[0-9]+[A-Za-z]*) to (-?[0-9]+[A-Za-z]*)\.", body)
+        if found:
+            yield pytest.param(key, *found.groups(), id=key)
+
+
+def one_off(text, by):
+    number, unit = re.fullmatch(r"(-?[0-9]+)(\w*)", text).groups()
+    return f"{int(number) + by}{unit}"
+
+
+@pytest.mark.parametrize("key, least, most", ranges())
+def test_ranges(key, least, most):
+    for value in (least, most):
+        assert run({key: value}, ["--check-config"]).returncode == 0, value
+    assert run({key: one_off(most, 1)}, ["--check-config"]).returncode == 78
+    assert run({key: one_off(least, -1)}, ["--check-config"]).returncode == 78
+
+
+def test_choices():
+    """What the page offers is taken, and all that the daemon offers is on the page."""
+    n = 0
+    for key, (body, _) in entries().items():
+        answer = run({key: "no-such-choice"}, ["--check-config"]).stderr
+        offered = re.search(r"expected ([a-z]+(?: or [a-z]+)+), got", answer)
+        if not offered:
+            continue
+        said = re.search(r"Default: [^;]*; (.*?)\.", body).group(1)
+        assert re.split(", | or ", said) == offered.group(1).split(" or "), key
+        n += 1
+    assert n >= 12

@@ -168,25 +168,45 @@ bench: $(SERVER) $(BENCHES)
 lint: deps
 	@CC='$(CC)' tests/lint/lint.py
 
-# The administrator's own settings stay as they are.
-install: $(SERVER)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(UNITDIR) $(DESTDIR)/etc/default \
-		$(DESTDIR)$(PREFIX)/share/doc/pystatsd
-	install -m 755 $(SERVER) $(DESTDIR)$(PREFIX)/bin/pystatsd-server
-	sed 's|/usr/|$(PREFIX)/|' init/pystatsd.service >$(DESTDIR)$(UNITDIR)/pystatsd.service
-	chmod 644 $(DESTDIR)$(UNITDIR)/pystatsd.service
-	test -e $(DESTDIR)/etc/default/pystatsd || \
-		install -m 644 etc/default/pystatsd $(DESTDIR)/etc/default/pystatsd
-	install -m 644 README.md CHANGELOG LICENSE $(DESTDIR)$(PREFIX)/share/doc/pystatsd
+# As etc/default/pystatsd, with what a daemon that is installed keeps over restarts and reboots.
+$(B)/settings: etc/default/pystatsd Makefile
+	@mkdir -p $(@D)
+	@$(call say,GEN,$@)
+	$(Q)sed -e 's|^#STATE_DIR=""$$|STATE_DIR=/run/pystatsd|' \
+		-e 's|^#GAUGES_FILE=""$$|GAUGES_FILE=$(STATE)/gauges/latest|' $< >$@
 
-uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/pystatsd-server $(DESTDIR)$(UNITDIR)/pystatsd.service
-	rm -rf $(DESTDIR)$(PREFIX)/share/doc/pystatsd
-	! cmp -s etc/default/pystatsd $(DESTDIR)/etc/default/pystatsd || \
+# What is installed, and where; the paths in it are those of PREFIX.
+STATE := /var/lib/pystatsd
+DOC := $(PREFIX)/share/doc/pystatsd
+MANUALS := $(sort $(wildcard man/*.[1-9]))
+manual = $(PREFIX)/share/man/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
+PLACED := $(PREFIX)/bin/pystatsd-server $(UNITDIR)/pystatsd.service /etc/init.d/pystatsd \
+	$(foreach page,$(MANUALS),$(call manual,$(page)))
+place = install -d $(DESTDIR)$(dir $(3)) && \
+	sed 's|/usr/\(bin\|share\)/|$(PREFIX)/\1/|g' $(2) >$(DESTDIR)$(3) && chmod $(1) $(DESTDIR)$(3)
+
+# The administrator's own settings stay as they are.
+install: $(SERVER) $(B)/settings
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)/etc/default $(DESTDIR)$(DOC)/examples \
+		$(DESTDIR)$(STATE)
+	install -m 755 $(SERVER) $(DESTDIR)$(PREFIX)/bin/pystatsd-server
+	$(call place,644,init/pystatsd.service,$(UNITDIR)/pystatsd.service)
+	$(call place,755,init/pystatsd.init,/etc/init.d/pystatsd)
+	$(call place,644,init/pystatsd.conf.upstart,$(DOC)/examples/pystatsd.conf.upstart)
+	$(foreach page,$(MANUALS),$(call place,644,$(page),$(call manual,$(page))) &&) :
+	test -e $(DESTDIR)/etc/default/pystatsd || \
+		install -m 644 $(B)/settings $(DESTDIR)/etc/default/pystatsd
+	install -m 644 README.md CHANGELOG LICENSE $(DESTDIR)$(DOC)
+
+# What the daemon has kept goes as well, the administrator's own settings stay.
+uninstall: $(B)/settings
+	rm -f $(PLACED:%=$(DESTDIR)%)
+	rm -rf $(DESTDIR)$(DOC) $(DESTDIR)$(STATE) $(DESTDIR)/run/pystatsd
+	! cmp -s $(B)/settings $(DESTDIR)/etc/default/pystatsd || \
 		rm -f $(DESTDIR)/etc/default/pystatsd
 ifneq ($(DESTDIR),)
 	cd $(DESTDIR) && rmdir -p --ignore-fail-on-non-empty \
-		$(patsubst /%,%,$(PREFIX)/bin $(UNITDIR) $(PREFIX)/share/doc /etc/default) 2>/dev/null || :
+		$(patsubst /%,%,$(sort $(dir $(PLACED)) $(dir $(DOC) $(STATE)) /etc/default)) 2>/dev/null || :
 endif
 
 clean:

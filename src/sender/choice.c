@@ -1,5 +1,5 @@
 /*
- * choice: see choice.h. Only looks, but for a file that is read and turns out to be none.
+ * choice: see choice.h.
  */
 #include "sender/choice.h"
 
@@ -65,12 +65,26 @@ is_file_first(const struct backlog *backlog, uint32_t slot)
             file->timestamp_s <= vault_at(&backlog->queue.vault, slot)->timestamp_s);
 }
 
+/* The oldest that is to be sent again. One that has its interval's whole in the spool must not
+ * follow that. */
+static uint32_t
+find_replay(struct backlog *backlog)
+{
+    struct queue *queue = &backlog->queue;
+    uint32_t slot;
+
+    while ((slot = queue_oldest(queue, VAULT_REPLAY, VAULT_NONE)) != VAULT_NONE &&
+           is_in_spool(backlog, vault_at(&queue->vault, slot)->timestamp_s))
+        queue_drop(queue, slot, LEDGER_SPOOL);
+    return slot;
+}
+
 static void
 take_oldest(struct backlog *backlog, struct backlog_item *out)
 {
     struct queue *queue = &backlog->queue;
-    uint32_t slot = older(&queue->vault, queue_oldest(queue, VAULT_QUEUED, VAULT_NONE),
-                          queue_oldest(queue, VAULT_REPLAY, VAULT_NONE));
+    uint32_t slot =
+        older(&queue->vault, queue_oldest(queue, VAULT_QUEUED, VAULT_NONE), find_replay(backlog));
 
     if (is_file_first(backlog, slot))
         out->loaded = stow_load(&backlog->stow, queue);
@@ -83,32 +97,16 @@ take_oldest(struct backlog *backlog, struct backlog_item *out)
     }
 }
 
-/* The oldest in memory that may go at the end: what is in the spool is safe, and so will be what
- * has to follow it. */
-static uint32_t
-find_last(const struct backlog *backlog)
-{
-    uint32_t slot = queue_oldest(&backlog->queue, VAULT_QUEUED, VAULT_NONE);
-
-    if (slot == VAULT_NONE ||
-        is_in_spool(backlog, vault_at(&backlog->queue.vault, slot)->timestamp_s))
-        return VAULT_NONE;
-    return slot;
-}
-
 bool
 choice_is_there(const struct backlog *backlog, bool last, uint64_t now_ms)
 {
     const struct queue *queue = &backlog->queue;
 
-    if (queue->live != VAULT_NONE)
-        return true;
-    if (last)
-        return find_last(backlog) != VAULT_NONE;
-    return now_ms >= backlog->pace.due_ms &&
-           (queue_oldest(queue, VAULT_QUEUED, VAULT_NONE) != VAULT_NONE ||
-            queue_oldest(queue, VAULT_REPLAY, VAULT_NONE) != VAULT_NONE ||
-            (backlog->stow.is_open && backlog->stow.spool.n_files > 0));
+    return queue->live != VAULT_NONE ||
+           ((last || now_ms >= backlog->pace.due_ms) &&
+            (queue_oldest(queue, VAULT_QUEUED, VAULT_NONE) != VAULT_NONE ||
+             queue_oldest(queue, VAULT_REPLAY, VAULT_NONE) != VAULT_NONE ||
+             (backlog->stow.is_open && backlog->stow.spool.n_files > 0)));
 }
 
 void
@@ -119,8 +117,6 @@ choice_make(struct backlog *backlog, bool last, uint64_t now_ms, struct backlog_
     *out = (struct backlog_item){.slot = VAULT_NONE};
     if (live != VAULT_NONE && !is_preceded(backlog, live))
         take(backlog, live, true, out);
-    else if (last && find_last(backlog) != VAULT_NONE)
-        take(backlog, find_last(backlog), true, out);
-    else if (!last && now_ms >= backlog->pace.due_ms)
+    else if (last || now_ms >= backlog->pace.due_ms)
         take_oldest(backlog, out);
 }

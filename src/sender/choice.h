@@ -12,7 +12,7 @@
 
 #include "sender/backlog.h"
 
-/* Whether anything is to go now; last: of what is in memory alone, and whatever the pace. */
+/* Whether anything is to go now; last: whatever the pace. */
 bool choice_is_there(const struct backlog *backlog, bool last, uint64_t now_ms);
 
 /* What goes now; of kind BACKLOG_NOTHING, it is none. */

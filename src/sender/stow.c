@@ -200,6 +200,21 @@ unspool(struct stow *stow, struct queue *queue, const struct spool_file *file)
         warn(stow, error);
 }
 
+/* What was delivered of an interval must not be sent again behind the whole of it, which is not
+ * kept. */
+static void
+drop_delivered(struct queue *queue, uint64_t timestamp_s)
+{
+    const struct vault *vault = &queue->vault;
+
+    for (uint32_t i = vault->n_live; i > 0; i--) {
+        const struct vault_slot *slot = vault_at(vault, vault->live[i - 1]);
+
+        if (slot->state != VAULT_QUEUED && slot->timestamp_s == timestamp_s)
+            queue_drop(queue, vault->live[i - 1], LEDGER_SPOOL);
+    }
+}
+
 void
 stow_delivered(struct stow *stow, struct queue *queue, const struct batch *batch,
                uint64_t n_refused)
@@ -207,6 +222,7 @@ stow_delivered(struct stow *stow, struct queue *queue, const struct batch *batch
     const struct spool_file *file = stow_find(stow, batch->id);
     struct ledger *ledger = queue_ledger(queue);
 
+    drop_delivered(queue, batch->timestamp_s);
     ledger->delivered += batch->n_lines - n_refused;
     ledger->dropped[LEDGER_REFUSED] += n_refused;
     if (file != NULL) {

@@ -161,9 +161,11 @@ START_TEST(test_replays_go_with_the_others)
     ck_assert_uint_eq(next(false, NOW_MS + 20000, true), 2);
     ck_assert_uint_eq(next(false, NOW_MS + 30000, true), 3);
     replay_mark(&backlog.queue, 60000, NOW_MS + 31000);
-    ck_assert_uint_eq(next(true, NOW_MS + 40000, true), 0); /* not at the end */
+    for (unsigned n = 1; n <= 3; n++)
+        ck_assert_uint_eq(next(true, NOW_MS + 40000, true), n);
+    ck_assert_uint_eq(next(true, NOW_MS + 40000, true), 0);
     ck_assert_uint_eq(queue_ledger(&backlog.queue)->delivered, 30);
-    ck_assert_uint_eq(queue_ledger(&backlog.queue)->replayed, 10);
+    ck_assert_uint_eq(queue_ledger(&backlog.queue)->replayed, 40);
     tear_down();
 }
 END_TEST
@@ -180,7 +182,6 @@ START_TEST(test_spool)
     take_at(3, 2); /* the whole of what is on disk */
     take_at(4, 3);
     ck_assert_uint_eq(next(false, NOW_MS + 9000, false), 4);
-    ck_assert_uint_eq(next(true, NOW_MS + 9000, false), 0); /* what waits for the disk is safe */
     ck_assert_uint_eq(next(false, NOW_MS + 9000, true), 1);
     ck_assert_uint_eq(next(false, NOW_MS + 19000, false), 2);
     ck_assert_uint_eq(next(false, NOW_MS + 19000, true), 2);
@@ -203,6 +204,34 @@ START_TEST(test_newest_behind_the_spool)
     take_at(2, 1);
     ck_assert_uint_eq(next(false, NOW_MS + 9000, true), 1);
     ck_assert_uint_eq(next(false, NOW_MS + 9000, true), 2);
+    tear_down();
+}
+END_TEST
+
+/* What was delivered of an interval does not follow the whole, which is on disk. */
+START_TEST(test_replay_and_spool)
+{
+    set_up(true);
+    for (unsigned n = 1; n <= 2; n++) {
+        take_at(n, n);
+        ck_assert_uint_eq(next(false, NOW_MS + 1000 * n, true), n);
+    }
+    replay_mark(&backlog.queue, 60000, NOW_MS + 2000);
+    take_at(3, 2);
+    backlog.queue.live = VAULT_NONE;
+    stow_put_all(&backlog.stow, &backlog.queue, VAULT_NONE);
+    ck_assert_uint_eq(next(true, NOW_MS + 9000, true), 1);
+    ck_assert_uint_eq(next(true, NOW_MS + 9000, true), 3);
+    ck_assert_uint_eq(next(true, NOW_MS + 9000, true), 0);
+    take_at(4, 4); /* the same, but it is delivered before it is known that carbon died */
+    ck_assert_uint_eq(next(true, NOW_MS + 9000, true), 4);
+    take_at(5, 4);
+    backlog.queue.live = VAULT_NONE;
+    stow_put_all(&backlog.stow, &backlog.queue, VAULT_NONE);
+    ck_assert_uint_eq(next(true, NOW_MS + 9000, true), 5);
+    replay_mark(&backlog.queue, 60000, NOW_MS + 9000);
+    ck_assert_uint_eq(next(true, NOW_MS + 9000, true), 1);
+    ck_assert_uint_eq(next(true, NOW_MS + 9000, true), 0);
     tear_down();
 }
 END_TEST
@@ -242,6 +271,7 @@ main(void)
     tcase_add_test(tcase, test_replays_go_with_the_others);
     tcase_add_test(tcase, test_spool);
     tcase_add_test(tcase, test_newest_behind_the_spool);
+    tcase_add_test(tcase, test_replay_and_spool);
     tcase_add_test(tcase, test_damaged_file);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);

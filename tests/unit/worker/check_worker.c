@@ -656,7 +656,7 @@ struct storm {
     uint64_t partial_id, last_id, last_end_ms;
     struct amounts before, last; /* of the timestamps before the last, and of that */
     double gauges[N_CLIENTS];
-    unsigned n_commits, n_again;
+    unsigned n_commits;
     uint32_t random;
 };
 
@@ -753,7 +753,6 @@ storm_take(struct storm *storm, const struct frame *frame)
     uint64_t id = frame->header.flush_id;
 
     if (frame->header.sequence == 0) {
-        storm->n_again += storm->partial.len > 0 && storm->partial_id == id;
         storm->partial.len = 0;
         storm->partial_id = id;
     }

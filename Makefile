@@ -162,6 +162,10 @@ chaos: deps $(SERVER) $(CHAOS) faults
 	@seed=$${CHAOS_SEED:-$$(date +%s)} && echo "CHAOS_SEED=$$seed" && \
 		CHAOS=1 CHAOS_SEED=$$seed tests/run $(B) tests/proc/chaos
 
+# On machines of its own, one of each init system: takes root and a Debian mirror.
+test-package: deps $(SERVER)
+	@tests/run $(B) -n0 tests/package
+
 bench: $(SERVER) $(BENCHES)
 	@tests/bench/run $(B) $(BENCH)
 
@@ -217,6 +221,7 @@ help:
 	@echo 'make run         serve in the foreground, showing every flush'
 	@echo 'make test        all tests, and lint'
 	@echo 'make chaos       what crashes and outages cost, in 20 minutes; CHAOS_SEED=N'
+	@echo 'make test-package  the package built, checked, and installed on a machine of each init system'
 	@echo 'make lint        formatting, layering and budgets'
 	@echo 'make bench       speed and memory; BENCH=--quick, BENCH="--only single", PEERS=1'
 	@echo 'make deps        install what building and testing needs, from Debian'
@@ -232,6 +237,6 @@ help:
 -include $(B)/tests/chaos/load.d $(B)/tests/chaos/hooks.d
 
 FORCE:
-.PHONY: all deps build-deps run test chaos faults bench lint install uninstall clean help FORCE
+.PHONY: all deps build-deps run test test-package chaos faults bench lint install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

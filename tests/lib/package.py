@@ -76,3 +76,12 @@ class Built:
 
 def as_user():
     return AS_NOBODY if IS_ROOT else []
+
+
+def libraries(deb):
+    """The names of the packages that one depends on."""
+    done = subprocess.run(
+        ["dpkg-deb", "-f", deb, "Pre-Depends", "Depends"], check=True, capture_output=True, text=True
+    )
+    fields = [line.partition(": ")[2] for line in done.stdout.splitlines()]
+    return [item.split()[0] for field in fields for item in field.split(",")]

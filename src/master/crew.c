@@ -39,6 +39,7 @@ run_worker(const struct crew *crew, int ready_fd)
     opts.gauges_fd = holdings->gauges;
     opts.board = holdings->board;
     opts.crashed = crew->children[ROLE_WORKER].has_crashed;
+    opts.is_foreign = holdings->state.foreign[0] != '\0';
     opts.ready_fd = ready_fd;
     opts.detach = crew->detach;
     opts.n_restarts = crew->children[ROLE_WORKER].n_restarts;

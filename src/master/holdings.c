@@ -166,6 +166,14 @@ holdings_log(const struct holdings *holdings, const struct master_opts *opts)
 }
 
 void
+holdings_stop_listening(struct holdings *holdings)
+{
+    for (size_t i = 0; i < holdings->listeners.n; i++)
+        spawn_close(&holdings->fds, &holdings->listeners.sockets[i]);
+    holdings->listeners.n = 0;
+}
+
+void
 holdings_release(struct holdings *holdings)
 {
     resolve_release(&holdings->resolve);

@@ -42,6 +42,10 @@ void holdings_open_gauges(struct holdings *holdings, const char *name);
 /* Logs what was not granted as asked for. */
 void holdings_log(const struct holdings *holdings, const struct master_opts *opts);
 
+/* Closes the sockets: nobody reads them any more, and what is sent is to be refused, not swallowed.
+ */
+void holdings_stop_listening(struct holdings *holdings);
+
 /* Kills a resolver that is still at work and closes everything. */
 void holdings_release(struct holdings *holdings);
 

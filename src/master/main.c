@@ -58,8 +58,10 @@ run(struct args *args)
     struct buf error, warnings;
     int status;
 
-    if (config == NULL)
+    if (config == NULL) {
+        fputs("pystatsd-server: there is no memory for the settings\n", stderr);
         return EX_OSERR;
+    }
     buf_init(&error, TEXT_MAX);
     buf_init(&warnings, TEXT_MAX);
     if (config_load(args, config, &error, &warnings) == 0)

@@ -165,6 +165,8 @@ advance(struct master *master)
     crew_advance(&master->crew);
     if (master->crew.exit_status != 0)
         begin_stop(master);
+    if (master->crew.children[ROLE_WORKER].state == CHILD_ENDED)
+        holdings_stop_listening(&master->holdings);
     note_ready(master);
     if (master->reload_wanted && master->ready)
         reload_now(master);

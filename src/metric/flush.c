@@ -8,12 +8,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-static size_t
-samples_len(const struct flush *flush)
-{
-    return flush->timers.capacity * sizeof(double);
-}
-
 int
 flush_init(struct flush *flush, const struct flush_opts *opts)
 {
@@ -24,7 +18,7 @@ flush_init(struct flush *flush, const struct flush_opts *opts)
     flush->opts = *opts;
     flush->timers.arena = &flush->scratch;
     flush->timers.capacity = opts->n_tables * (opts->max_samples > 0 ? opts->max_samples : 1);
-    samples = mmap(NULL, samples_len(flush), PROT_READ | PROT_WRITE,
+    samples = mmap(NULL, flush->timers.capacity * sizeof(double), PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (samples == MAP_FAILED)
         return -errno;
@@ -36,7 +30,7 @@ void
 flush_release(struct flush *flush)
 {
     if (flush->timers.samples != NULL)
-        (void)munmap(flush->timers.samples, samples_len(flush));
+        (void)munmap(flush->timers.samples, flush->timers.capacity * sizeof(double));
     arena_release(&flush->scratch);
     memset(flush, 0, sizeof(*flush));
 }
@@ -184,8 +178,7 @@ judge(const struct flush *flush)
     return rules_judge(flush->opts.rules, &facts);
 }
 
-/* Of the members that have a value, the one that was set last; one of the interval before any that
- * is older. */
+/* Of the members that have a value, the one that was set last; of the interval, if any is. */
 static const struct gauge *
 latest_gauge(const struct flush *flush)
 {
@@ -261,7 +254,7 @@ fill_set(struct flush *flush, struct record *out)
 static void
 fill(struct flush *flush, struct record *out)
 {
-    struct metric *metric = current(flush);
+    const struct metric *metric = current(flush);
 
     out->source = metric->type;
     out->n_points = 0;
@@ -294,8 +287,7 @@ flush_peek(struct flush *flush, struct record *out)
             continue;
         }
         if (flush->table > 0 && current(flush)->round == flush->round) {
-            /* It was dealt with under its name. The mark must be gone when the rounds begin anew,
-             * and there is no other peek at it. */
+            /* It was dealt with; the mark must be gone when the rounds begin anew. */
             current(flush)->round = 0;
             step(flush);
             continue;
@@ -330,8 +322,8 @@ flush_begin_clear(struct flush *flush)
     enter(flush, 0);
 }
 
-/* Takes the current metric out of the order; its table forgets it at the next close, unless samples
- * came for it. The newest stays, since new ones are being put behind it. */
+/* Takes the current metric out of the order, to be forgotten at the next close unless samples came
+ * for it. The newest stays, since new ones are being put behind it. */
 static void
 unlink_current(struct flush *flush)
 {
@@ -363,15 +355,13 @@ clear(struct flush *flush, struct metric *metric)
     struct table *table = flush->opts.tables[flush->table];
     unsigned generation = generation_of(flush);
 
-    if (metric->type == METRIC_GAUGE) {
-        undo_note(flush->opts.undo, &metric->active, sizeof(metric->active));
-        undo_note(flush->opts.undo, metric_last(metric), sizeof(struct gauge_last));
-    }
+    undo_note(flush->opts.undo, &metric->active, sizeof(metric->active));
     metric->active = flush->number;
     if (metric->type == METRIC_GAUGE) {
+        undo_note(flush->opts.undo, metric_last(metric), sizeof(struct gauge_last));
         metric_set_last(metric, metric_state(metric, generation));
-        undo_commit(flush->opts.undo);
     }
+    undo_commit(flush->opts.undo);
     metric_reset(metric, generation, &table->arena, &table->freed);
 }
 

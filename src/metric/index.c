@@ -6,7 +6,6 @@
 #include <string.h>
 
 #define FIRST_LOG2 10u
-#define LAST_LOG2  31u
 
 static size_t
 size_of(uint32_t log2_n)
@@ -36,7 +35,7 @@ index_init(struct index *index, struct arena *arena, uint32_t n_metrics)
 {
     uint32_t log2_n = FIRST_LOG2;
 
-    while (log2_n < LAST_LOG2 && n_metrics >= room_of(log2_n))
+    while (log2_n < INDEX_LOG2_MAX && n_metrics >= room_of(log2_n))
         log2_n++;
     index->log2_n = log2_n;
     index->places = take_places(arena, log2_n);
@@ -102,22 +101,35 @@ index_put(struct index_place *place, arena_ref ref, uint32_t hash)
 /* Twice as many places, filled aside and then swapped in. */
 int
 index_make_room(struct index *index, struct arena *arena, uint32_t n_metrics,
-                struct arena_pile *retired)
+                struct index_retired *retired)
 {
     struct index grown = {.log2_n = index->log2_n + 1};
     const struct index_place *old = arena_at(arena, index->places);
 
     if (n_metrics < room_of(index->log2_n))
         return 0;
-    if (grown.log2_n > LAST_LOG2 || (grown.places = take_places(arena, grown.log2_n)) == 0)
+    if (grown.log2_n > INDEX_LOG2_MAX || (grown.places = take_places(arena, grown.log2_n)) == 0)
         return -1;
     for (uint32_t i = 0; i < 1u << index->log2_n; i++) {
         if (old[i].ref != 0)
             add_to(arena_at(arena, grown.places), grown.log2_n, old[i].ref, old[i].hash);
     }
-    arena_pile_up(arena, retired, index->places, size_of(index->log2_n));
+    retired->places[index->log2_n] = index->places;
+    retired->n++;
     __atomic_store(index, &grown, __ATOMIC_RELEASE);
     return 0;
+}
+
+void
+index_pile_up(struct index_retired *retired, const struct arena *arena, struct arena_pile *pile)
+{
+    for (uint32_t log2_n = FIRST_LOG2; log2_n <= INDEX_LOG2_MAX && retired->n > 0; log2_n++) {
+        if (retired->places[log2_n] == 0)
+            continue;
+        arena_pile_up(arena, pile, retired->places[log2_n], size_of(log2_n));
+        retired->places[log2_n] = 0;
+        retired->n--;
+    }
 }
 
 /* Moves up those behind that a search would no longer reach. */

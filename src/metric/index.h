@@ -25,6 +25,15 @@ struct index {
     uint32_t log2_n;
 };
 
+#define INDEX_LOG2_MAX 31
+
+/* What were indexes, by log2_n. They are not touched, since the flush may still look into them.
+ * Zeroed: none. */
+struct index_retired {
+    uint32_t n;
+    arena_ref places[INDEX_LOG2_MAX + 1];
+};
+
 /* An empty index with room for n_metrics. Returns 0, or -1 without memory. */
 int index_init(struct index *index, struct arena *arena, uint32_t n_metrics);
 
@@ -33,10 +42,14 @@ struct index_place *index_find(const struct index *index, const struct arena *ar
                                enum metric_type type, const struct name *name, uint32_t hash,
                                arena_ref *out_ref);
 
-/* Makes room for another metric where there are n_metrics. What was the index goes to retired: it
- * may still be looked into. Returns 0, or -1 without memory. */
+/* Makes room for another metric where there are n_metrics. What was the index goes to retired.
+ * Returns 0, or -1 without memory. */
 int index_make_room(struct index *index, struct arena *arena, uint32_t n_metrics,
-                    struct arena_pile *retired);
+                    struct index_retired *retired);
+
+/* Puts what is retired, and nobody looks into any more, on pile. */
+void index_pile_up(struct index_retired *retired, const struct arena *arena,
+                   struct arena_pile *pile);
 
 /* Puts a metric, whose memory is complete, into the free place that was found for it. */
 void index_put(struct index_place *place, arena_ref ref, uint32_t hash);

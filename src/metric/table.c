@@ -245,10 +245,9 @@ table_tidy(struct table *table)
 {
     if (is_flushing(table))
         return;
+    index_pile_up(&table->retired, &table->arena, &table->freed);
     if (table->freed.size > 0)
         arena_take_back(&table->arena, &table->freed);
-    if (table->retired.size > 0)
-        arena_take_back(&table->arena, &table->retired);
 }
 
 void

@@ -42,9 +42,9 @@ struct table {
     uint32_t n_metrics;    /* noted; those that are unlinked are among them */
     arena_ref first, last; /* in order of creation; first is noted */
     struct index index;
-    struct arena_pile retired; /* indexes that the flush may still look into */
-    uint32_t number;           /* of the open interval; its lowest bit is the generation; noted */
-    uint32_t check;            /* of number and newest; noted */
+    struct index_retired retired;
+    uint32_t number; /* of the open interval; its lowest bit is the generation; noted */
+    uint32_t check;  /* of number and newest; noted */
 
     bool flushing;           /* the closed generation is the flush's, with all that follows */
     arena_ref newest;        /* the last metric when it was closed: the walk's end; noted */

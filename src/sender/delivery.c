@@ -201,7 +201,7 @@ delivery_take(struct delivery *delivery, const struct batch *batch, const struct
 {
     while (!backlog_take(&delivery->backlog, batch, told, &delivery->item, clock_mono_ms()))
         give_way(delivery);
-    stow_put_all(&delivery->backlog.stow, queue_of(delivery), delivery->item.slot);
+    (void)stow_put_all(&delivery->backlog.stow, queue_of(delivery), delivery->item.slot);
 }
 
 /* ---- what goes out */
@@ -352,7 +352,8 @@ keep_the_rest(struct delivery *delivery)
     uint32_t slot;
 
     queue->live = VAULT_NONE;
-    stow_put_all(&delivery->backlog.stow, queue, VAULT_NONE);
+    while (stow_put_all(&delivery->backlog.stow, queue, VAULT_NONE))
+        board_count(&delivery->opts->board->beats[BOARD_SENDER]);
     n_lines = queue_lines(queue, &n_batches);
     if (delivery->backlog.stow.spool.n_files > 0)
         log_info("%zu flushes wait in SPOOL_DIR", delivery->backlog.stow.spool.n_files);

@@ -173,6 +173,9 @@ static void
 begin(struct intake *intake, const struct frame_header *header)
 {
     forget_incoming(intake);
+    intake->passing = is_taken(intake, header->flush_id);
+    if (intake->passing)
+        return;
     intake->incoming = batch_new(header->flush_id, header->end_ms, intake->opts->queue_memory);
     if (intake->incoming == NULL)
         fatal(EXIT_FAILURE, "no memory for a flush"); /* it is sent again to who comes next */
@@ -182,21 +185,19 @@ static void
 take_frame(struct intake *intake, const struct frame *frame)
 {
     const struct frame_header *header = &frame->header;
+    bool is_last = (header->flags & FRAME_LAST) != 0;
 
     fault_point("sender_frame");
-    if (is_taken(intake, header->flush_id)) {
-        if ((header->flags & FRAME_LAST) != 0)
-            acknowledge(intake, header->flush_id);
-        return;
-    }
     if (header->sequence == 0)
         begin(intake, header);
+    if (intake->passing && is_last)
+        acknowledge(intake, header->flush_id);
     if (intake->incoming == NULL)
         return;
     if (batch_add(intake->incoming, frame->payload, header->len) != 0)
         count_bad(intake, "what it holds is no record");
     delivery_make_room(intake->delivery, intake->incoming->records.cap);
-    if ((header->flags & FRAME_LAST) != 0)
+    if (is_last)
         commit(intake);
 }
 

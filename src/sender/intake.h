@@ -19,6 +19,7 @@ struct intake {
     struct delivery *delivery;
     struct inlet inlet;
     struct batch *incoming; /* the flush whose frames are arriving, or NULL */
+    bool passing;           /* it was taken before, and is passed over */
     bool has_ended;         /* every writer of the pipe is gone */
     bool said_bad;          /* once in a process's life */
     bool lacks;             /* something of a flush was lost: it is to be sent anew */

@@ -13,6 +13,8 @@
 
 /* How often the same trouble is told. */
 #define REMIND_MS 60000
+/* A disk is slow, and others wait. */
+#define PUT_MS 1000
 
 static uint64_t
 lesser(uint64_t a, uint64_t b)
@@ -126,20 +128,21 @@ stow_put(struct stow *stow, struct queue *queue, uint32_t slot)
 }
 
 static void
-warn(struct stow *stow, int error)
+warn(struct stow *stow, const char *what, int error)
 {
     uint64_t now_ms = clock_mono_ms();
 
     if (stow->warned_ms != 0 && now_ms - stow->warned_ms < REMIND_MS)
         return;
     stow->warned_ms = now_ms;
-    log_warnx("cannot write to SPOOL_DIR: %s; flushes stay in memory", strerror(-error));
+    log_warnx("%s SPOOL_DIR: %s", what, strerror(-error));
 }
 
-void
+bool
 stow_put_all(struct stow *stow, struct queue *queue, uint32_t busy)
 {
     uint32_t slots[VAULT_SLOTS], n = queue->vault.n_live;
+    uint64_t end_ms = clock_mono_ms() + PUT_MS;
     int error = stow->is_open ? 0 : -ENOENT;
 
     memcpy(slots, queue->vault.live, n * sizeof(slots[0]));
@@ -148,9 +151,12 @@ stow_put_all(struct stow *stow, struct queue *queue, uint32_t busy)
         if (slots[i] == busy || slots[i] == queue->live ||
             vault_at(&queue->vault, slots[i])->state != VAULT_QUEUED)
             continue;
+        if (clock_mono_ms() > end_ms)
+            return true;
         if ((error = stow_put(stow, queue, slots[i])) != 0)
-            warn(stow, error);
+            warn(stow, "flushes stay in memory, they cannot be written to", error);
     }
+    return false;
 }
 
 struct batch *
@@ -197,7 +203,7 @@ unspool(struct stow *stow, struct queue *queue, const struct spool_file *file)
     vault_change(&queue->vault, VAULT_NONE, VAULT_FREE, 0);
     fault_point("sender_unspooled");
     if ((error = spool_remove(&stow->spool, file)) != 0)
-        warn(stow, error);
+        warn(stow, "a flush was delivered, but cannot be removed from", error);
 }
 
 /* What was delivered of an interval must not be sent again behind the whole of it, which is not

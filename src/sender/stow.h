@@ -31,8 +31,9 @@ void stow_close(struct stow *stow);
 int stow_put(struct stow *stow, struct queue *queue, uint32_t slot);
 
 /* Brings in what waits in the queue, oldest first, but for busy and the newest while that was not
- * tried. What cannot be brought in stays. */
-void stow_put_all(struct stow *stow, struct queue *queue, uint32_t busy);
+ * tried. What cannot be brought in stays. Returns whether there is more than a second was enough
+ * for. */
+bool stow_put_all(struct stow *stow, struct queue *queue, uint32_t busy);
 
 /* Reads the oldest that can be read back; what is damaged is passed over for good. NULL: there is
  * none now. The caller frees it. */

@@ -46,7 +46,18 @@ keep_open_interval(struct cycle *cycle)
     struct store_state state = cycle->store->state;
 
     state.open = cycle->schedule.open;
+    state.interval_ms = cycle->opts->flush_ms;
+    state.align = cycle->opts->flush_align;
     store_set(cycle->store, &state);
+}
+
+/* A timestamp that was used may have to be left to who used it. */
+static void
+skip_used_slots(struct cycle *cycle)
+{
+    if (cycle->map.is_unknown || (cycle->opts->is_foreign && cycle->map.floor_ms == 0))
+        schedule_keep_above(&cycle->schedule, cycle->schedule.open.end_ms);
+    schedule_keep_above(&cycle->schedule, cycle->map.floor_ms);
 }
 
 /* What was open goes on; what is new begins where no timestamp was used. */
@@ -58,12 +69,13 @@ init_schedule(struct cycle *cycle)
     uint64_t mono_ms = clock_mono_ms(), wall_ms = clock_wall_ms();
 
     if (state->open.end_ms != 0) {
-        schedule_resume(&cycle->schedule, opts->flush_ms, opts->flush_align, &state->open, mono_ms,
-                        wall_ms);
+        schedule_resume(&cycle->schedule, opts->flush_ms, opts->flush_align, &state->open,
+                        state->interval_ms != opts->flush_ms || state->align != opts->flush_align,
+                        mono_ms, wall_ms);
         return;
     }
     schedule_init(&cycle->schedule, opts->flush_ms, opts->flush_align, mono_ms, wall_ms);
-    schedule_keep_above(&cycle->schedule, cycle->map.floor_ms);
+    skip_used_slots(cycle);
     keep_open_interval(cycle);
 }
 
@@ -94,6 +106,8 @@ close_interval(struct cycle *cycle, const struct interval *interval, uint64_t ov
     state.closed = *interval;
     state.overruns = overruns;
     state.open = cycle->schedule.open;
+    state.interval_ms = cycle->opts->flush_ms;
+    state.align = cycle->opts->flush_align;
     store_set(cycle->store, &state);
     fault_point("worker_closing");
     ask_shards(cycle, request);
@@ -266,6 +280,9 @@ cycle_push(struct cycle *cycle)
     }
     if (cycle->push.state == PUSH_DONE && cycle->store->state.phase == STORE_CLEARING)
         note_phase(cycle, STORE_COLLECTING);
+    /* What was taken over has been sent and cleared, or there was nothing of it on its way. */
+    if (cycle->store->adopting != 0 && !cycle_is_busy(cycle))
+        store_settled(cycle->store);
     return 0;
 }
 
@@ -274,6 +291,7 @@ cycle_push(struct cycle *cycle)
 void
 cycle_end(struct cycle *cycle)
 {
+    cycle->ending = true;
     struct interval last = cycle->schedule.open;
 
     if (cycle->opts->keep_open) {

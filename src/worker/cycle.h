@@ -23,6 +23,7 @@ struct cycle {
     struct shard *shards; /* opts->n_threads */
     struct schedule schedule;
     int done_fd;  /* eventfd: a shard has done what it was asked for */
+    bool ending;  /* the shards have been asked to end */
     bool halting; /* the shards have been asked to halt, and the interval stays open */
     struct push push;
 };

@@ -69,7 +69,6 @@ adopt_regions(const struct store_map *map, const struct inherit_opts *opts)
         if (error != 0)
             return error;
     }
-    store_settled(map->store);
     return 0;
 }
 
@@ -163,7 +162,7 @@ begin_anew(struct store_map *map, const struct inherit_opts *opts, enum store_ou
 
     if (error != 0)
         return error;
-    first->stats.resets = outcome != STORE_FRESH;
+    first->stats.resets = outcome == STORE_BROKEN;
     first->stats_check = selfstat_check(&first->stats);
     restore_gauges(&first->table, &opts->worker->names, opts->worker->gauges_fd);
     store_settled(map->store);

@@ -64,15 +64,19 @@ set_aside(struct store_region *region, const struct datagram *datagram, int fd)
 }
 
 void
-quarantine_judge(struct store_region *region, const struct ingest *ingest, int n, int fd)
+quarantine_judge(struct store_region *region, const struct ingest *ingest, int n, bool has_crashed,
+                 int fd)
 {
     struct hand *hand = &region->hand;
     uint64_t suspect = hand->serial * HAND_DATAGRAMS + hand->busy;
 
     if ((int)hand->busy >= n)
         return;
-    hand->n_deaths = suspect == hand->suspect ? hand->n_deaths + 1 : 1;
-    hand->suspect = suspect;
-    if (hand->n_deaths >= DEATHS_MAX)
+    if (has_crashed) {
+        hand->n_deaths = suspect == hand->suspect ? hand->n_deaths + 1 : 1;
+        hand->suspect = suspect;
+    }
+    /* Somebody else may have killed the one that was about to set it aside. */
+    if (suspect == hand->suspect && hand->n_deaths >= DEATHS_MAX)
         set_aside(region, &ingest->datagrams[hand->busy], fd);
 }

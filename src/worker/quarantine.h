@@ -9,10 +9,11 @@
 #include "worker/ingest.h"
 #include "worker/store.h"
 
-/* To be asked of each predecessor that has died of itself, with what ingest found in the hand: n
- * datagrams. The second time that it had the same datagram before it, this is not to be looked at
- * again: it is counted, logged, and appended as hex to the file fd, unless that is -1 or too long.
- */
-void quarantine_judge(struct store_region *region, const struct ingest *ingest, int n, int fd);
+/* To be asked by each successor, with what ingest found in the hand: n datagrams. has_crashed: its
+ * predecessor has died of itself. Once two that did had the same datagram before them, this is not
+ * to be looked at again: it is counted, logged, and appended as hex to the file fd, unless that is
+ * -1 or too long. */
+void quarantine_judge(struct store_region *region, const struct ingest *ingest, int n,
+                      bool has_crashed, int fd);
 
 #endif

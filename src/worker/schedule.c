@@ -40,20 +40,20 @@ schedule_keep_above(struct schedule *schedule, uint64_t end_ms)
 
 void
 schedule_resume(struct schedule *schedule, uint64_t interval_ms, bool align,
-                const struct interval *open, uint64_t mono_ms, uint64_t wall_ms)
+                const struct interval *open, bool is_other, uint64_t mono_ms, uint64_t wall_ms)
 {
     uint64_t left_ms = open->end_ms > wall_ms ? open->end_ms - wall_ms : 0;
 
     /* Farther away, the clock was set back: the interval is held when it is due. How much of it has
      * passed is in its span. */
-    if (left_ms > interval_ms * 2)
+    if (!is_other && left_ms > interval_ms * 2)
         left_ms %= interval_ms;
     *schedule = (struct schedule){
         .interval_ms = interval_ms,
         .open = *open,
         .deadline_ms = mono_ms + left_ms,
         .align = align,
-        .resumed = open->end_ms <= wall_ms,
+        .resumed = is_other || open->end_ms <= wall_ms,
     };
 }
 

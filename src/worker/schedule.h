@@ -20,7 +20,7 @@ struct schedule {
     uint64_t deadline_ms; /* monotonic */
     bool align;
     bool holding; /* the wall clock was set back */
-    bool resumed; /* the open interval was another process's, and ended while there was none */
+    bool resumed; /* the open interval was another process's, and is closed as it was */
 };
 
 /* Opens the first interval. Aligned, it ends at a multiple of interval_ms (of the wall clock) and
@@ -33,9 +33,11 @@ void schedule_init(struct schedule *schedule, uint64_t interval_ms, bool align, 
 void schedule_keep_above(struct schedule *schedule, uint64_t end_ms);
 
 /* Goes on with the interval that another process had open, in the place of schedule_init. Where its
- * end has passed it is due at once, and closed as it was. */
+ * end has passed it is due at once, and closed as it was; so it is at its end where is_other: it
+ * was opened with other settings than these. */
 void schedule_resume(struct schedule *schedule, uint64_t interval_ms, bool align,
-                     const struct interval *open, uint64_t mono_ms, uint64_t wall_ms);
+                     const struct interval *open, bool is_other, uint64_t mono_ms,
+                     uint64_t wall_ms);
 
 /* Whether the open interval is to be closed. Where the wall clock was set back it is not, and the
  * deadline is moved. */

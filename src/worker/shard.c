@@ -6,12 +6,14 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/log.h"
 #include "worker/quarantine.h"
 
 /* How much is read before requests get their turn. */
@@ -28,10 +30,14 @@ static void
 ring(int fd)
 {
     uint64_t one = 1;
+    ssize_t n;
 
-    /* It cannot fail but when it is rung already. */
-    if (write(fd, &one, sizeof(one)) != sizeof(one))
-        return;
+    do
+        n = write(fd, &one, sizeof(one));
+    while (n < 0 && errno == EINTR);
+    /* Rung already, it may be full; else who waits for it would wait for ever. */
+    if (n < 0 && errno != EAGAIN)
+        fatal(EXIT_FAILURE, "cannot ring another thread");
 }
 
 static void
@@ -201,8 +207,7 @@ shard_init(struct shard *shard, const struct shard_opts *opts, struct store_regi
     lines_init(&shard->lines, region, &shard->ingest, &shard->culprit, &opts->names);
     n = ingest_resume(&shard->ingest);
     lines_settle(&shard->lines, (size_t)n);
-    if (opts->crashed)
-        quarantine_judge(region, &shard->ingest, n, opts->quarantine_fd);
+    quarantine_judge(region, &shard->ingest, n, opts->crashed, opts->quarantine_fd);
     lines_apply(&shard->lines, (size_t)n, now_ms);
     ingest_done(&shard->ingest);
 }

@@ -14,6 +14,7 @@
 
 #include "base/fault.h"
 #include "metric/sketch.h"
+#include "worker/worker.h"
 
 #define MAGIC UINT64_C(0x7079737461747364) /* "pystatsd" */
 /* After so many that died of it, nobody tries any more. */
@@ -52,7 +53,7 @@ shape(void)
         sizeof(struct store),   sizeof(struct store_region), sizeof(struct metric),
         sizeof(struct counter), sizeof(struct timer),        sizeof(struct set),
         sizeof(struct gauge),   sizeof(struct sketch),       sizeof(struct arena),
-        PARSE_ERROR_COUNT,      sizeof(struct mmsghdr),      1};
+        PARSE_ERROR_COUNT,      sizeof(struct mmsghdr),      WORKER_LAYOUT};
     uint64_t hash = 0;
 
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
@@ -178,6 +179,7 @@ inspect(struct store_map *map, size_t file_size)
 
     if (file_size == 0)
         return STORE_FRESH;
+    map->is_unknown = true;
     if (file_size < head_size() || (store->magic != 0 && !is_ours(store)))
         return STORE_FOREIGN;
     if (store->magic == 0)
@@ -189,10 +191,10 @@ inspect(struct store_map *map, size_t file_size)
         store->n_failed < FAILURES_MAX &&
         undo_roll_back(&store->undo, store, file_size < map->size ? file_size : map->size) == 0 &&
         is_ours(store);
-    if (state_is_sound(store))
+    map->is_unknown = !state_is_sound(store);
+    if (!map->is_unknown)
         map->floor_ms = store->state.open.end_ms;
-    else
-        is_sound = false;
+    is_sound = is_sound && !map->is_unknown;
     if (!is_sound)
         return STORE_BROKEN;
     fault_point("worker_adopt");

@@ -32,7 +32,8 @@ struct store_state {
     uint32_t phase;
     uint32_t number; /* of the interval that is open, from STORE_SENDING on of the one behind */
     uint32_t flush;  /* of the last flush that was begun, from 1 on */
-    uint32_t unused;
+    uint32_t align;  /* the settings that open was opened with */
+    uint64_t interval_ms;
     struct interval open;   /* as long as nothing unusual happens */
     struct interval closed; /* the one on its way */
     uint64_t overruns;      /* intervals that are part of it since they could not be closed */
@@ -93,6 +94,7 @@ struct store_map {
     struct store *store;
     size_t size;
     uint64_t floor_ms; /* the highest timestamp that what was there may have used, 0: none */
+    bool is_unknown;   /* it may have used the one of the slot at hand: it cannot be told */
 };
 
 /* Maps the file. What is not STORE_ADOPTED was made anew, its regions zeroed. Returns 0 or -errno.

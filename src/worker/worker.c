@@ -28,6 +28,7 @@ struct worker {
     int signal_fd, done_fd;
     pid_t master;
     bool stopping;
+    bool ended; /* the shards have been asked to end */
     struct filter filter;
     uint8_t *patterns; /* the filter's */
     struct cycle cycle;
@@ -110,11 +111,11 @@ read_signals(struct worker *worker)
         worker->stopping = true;
 }
 
-/* The process gets on while all of its threads do. */
+/* The process gets on while all of its threads do, those that have ended aside. */
 static void
-beat(struct worker *worker)
+beat(struct worker *worker, bool shards_run)
 {
-    for (size_t i = 0; i < worker->opts->n_threads; i++) {
+    for (size_t i = 0; i < worker->opts->n_threads && shards_run; i++) {
         if (__atomic_load_n(&worker->cycle.shards[i].beat, __ATOMIC_RELAXED) == worker->beats[i])
             return;
     }
@@ -146,7 +147,7 @@ wait_for_events(struct worker *worker, uint64_t deadline_ms)
         fatal(EXIT_FAILURE, "poll");
     if (slots[3].revents != 0)
         (void)!read(worker->opts->ack_fd, &rings, sizeof(rings));
-    beat(worker);
+    beat(worker, waits_for_shards || !worker->ended);
 }
 
 /* While an interval is on its way, its end is what is waited for, not that of the next. */
@@ -186,7 +187,7 @@ finish_flush(struct worker *worker, uint64_t deadline_ms)
 
 /* Asked to stop: what the kernel has queued still counts, and the open interval goes out under its
  * own timestamp. */
-static int
+static void
 finish(struct worker *worker)
 {
     uint64_t deadline_ms = clock_mono_ms() + FINAL_MS;
@@ -194,13 +195,23 @@ finish(struct worker *worker)
 
     if (is_flushed) {
         cycle_end(&worker->cycle);
+        worker->ended = true;
         is_flushed = finish_flush(worker, deadline_ms);
     }
     cycle_tell_ledger(&worker->cycle, &worker->opts->board->ledger);
     if (!is_flushed)
         log_warnx("the sender takes nothing: the last flush is incomplete%s",
                   worker->opts->keep_open ? "; the next start goes on with it" : "");
-    return is_flushed ? 0 : -1;
+}
+
+static bool
+shards_have_ended(const struct worker *worker)
+{
+    for (size_t i = 0; i < worker->opts->n_threads; i++) {
+        if (!worker->cycle.ending || !shard_is_done(&worker->cycle.shards[i]))
+            return false;
+    }
+    return true;
 }
 
 int
@@ -215,7 +226,8 @@ worker_main(const struct worker_opts *opts)
     ready_tell(opts->ready_fd, opts->detach);
     worker_run(worker);
     /* Shards that could not be asked to stop end with the process; until then they use all this. */
-    if (finish(worker) == 0) {
+    finish(worker);
+    if (shards_have_ended(worker)) {
         release(worker);
         free(worker);
     }

@@ -32,9 +32,11 @@ struct worker_opts {
     int quarantine_fd; /* a file to append to, for datagrams that killed two workers; -1: none */
     int gauges_fd;     /* a file of gauges to begin with where the arena is empty; -1: none */
     struct board *board;
-    bool crashed;   /* the worker before this one died of itself: not asked to, not of SIGKILL */
-    bool keep_open; /* at the end, what is flushed of the open interval stays in the arena, too: a
-                     * successor in the same interval goes on with it and flushes the whole */
+    bool is_foreign; /* an arena of another version has been left alone, which may have flushed a
+                      * part of the slot at hand */
+    bool crashed;    /* the worker before this one died of itself: not asked to, not of SIGKILL */
+    bool keep_open;  /* at the end, what is flushed of the open interval stays in the arena, too: a
+                      * successor in the same interval goes on with it and flushes the whole */
 
     uint64_t flush_ms;
     bool flush_align; /* timestamps are multiples of flush_ms */

@@ -17,7 +17,8 @@ IS_SANITIZED = "sanitize" in os.path.basename(daemon_module.BUILD)
 RATE = 5_000 if IS_SANITIZED else 50_000
 
 HOOKED = os.path.join(daemon_module.BUILD, "chaos", "pystatsd-server")
-HASTY = {"server": HOOKED, "environment": {"HOOK_HASTY": "1"}}
+FAST = {"wrapper": load.FIRST_SERVED}
+HASTY = {"server": HOOKED, "environment": {"HOOK_HASTY": "1"}, **FAST}
 FAULTS = os.path.join(daemon_module.BUILD.removesuffix("-faults") + "-faults", "pystatsd-server")
 
 SETTINGS = {"AGGREGATE_COUNTERS": "no", "RECEIVE_BUFFER": "64M", "SET_EXACT_MAX": "100000"}

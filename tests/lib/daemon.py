@@ -191,7 +191,9 @@ class Daemon:
     def _check_ledger(self):
         """Of one that served, was asked to stop, and could say so."""
         ended_cleanly = self.process.returncode == 0 and self.served
-        if ended_cleanly and not {"LOG", "LOG_LEVEL"} & set(self.settings):
+        # A sender that died in the stop, and its successor, too, says nothing.
+        could_say = " died: " not in self.log[self.log.rfind("] master: stopping") :]
+        if ended_cleanly and could_say and not {"LOG", "LOG_LEVEL"} & set(self.settings):
             ledger.check(self.log)
 
     def group(self):

@@ -3,7 +3,7 @@
 import re
 
 # Whether a daemon that ended cleanly and logs at info level must have said it.
-REQUIRED = False
+REQUIRED = True
 
 LINE = re.compile(
     r"ledger: received (?P<received>\d+) = applied (?P<applied>\d+) \+ filtered (?P<filtered>\d+)"

@@ -14,6 +14,8 @@ from lib import proc
 from lib.wait import PATIENCE_S
 
 PROGRAM = os.path.join(daemon_module.BUILD, "chaos", "load")
+# It keeps its rate beside whatever else runs, as the daemon that is to take it has to.
+FIRST_SERVED = ["nice", "-n", "-10"] if daemon_module.IS_ROOT else []
 # What every datagram comes to, whatever else it holds.
 LINES, COUNTED, TIMED, TIMED_SUM = 6, 10, 2, 1001
 TIMER_STATISTICS = ("count", "mean", "lower", "upper", "upper_90")
@@ -24,7 +26,7 @@ class Load:
 
     def __init__(self, port, rate, seed, **options):
         self.sent = None
-        argv = [PROGRAM, f"--port={port}", f"--rate={rate}", f"--seed={seed}"]
+        argv = [*FIRST_SERVED, PROGRAM, f"--port={port}", f"--rate={rate}", f"--seed={seed}"]
         argv += [f"--{key}={value}" for key, value in options.items()]
         self.process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True

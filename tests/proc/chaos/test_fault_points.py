@@ -1,4 +1,4 @@
-"""SIGKILL at every named place of the program, and again at every other while it recovers."""
+"""SIGKILL at every named kept of the program, and again at every other while it recovers."""
 
 import os
 import re
@@ -16,7 +16,7 @@ N_KILLED = 2  # without any fault: one of each kind
 
 
 def again(name):
-    """Where to strike next: in the recovery, at the place itself and behind it."""
+    """Where to strike next: in the recovery, at the kept itself and behind it."""
     others = {it for it in chaos.fault_points() if RECOVERY.search(it)} | {name}
     return sorted(it for it in others if chaos.role_of(it) == chaos.role_of(name) or chaos.FULL)
 
@@ -45,13 +45,13 @@ class Run:
     """One daemon after another over the same state, while carbon comes late and once a child of
     each kind is killed, so that spool, replay and adoption have their turn."""
 
-    def __init__(self, daemons, sink, place, users, faults):
+    def __init__(self, daemons, sink, kept, users, faults):
         self.daemons, self.sink = daemons, sink
         self.names = set(re.findall(r"(\w+):", faults))
         self.n_struck = 0
         self.settings = {
             **chaos.SETTINGS,
-            "STATE_DIR": os.path.join(place, "state"),
+            "STATE_DIR": os.path.join(kept, "state"),
             "SPOOL_DIR": os.path.join(users, "spool"),
             "GAUGES_FILE": os.path.join(users, "gauges"),
             "CONNECT_TIMEOUT": "1",
@@ -103,10 +103,10 @@ class Run:
         return [it for it in os.listdir(self.settings["SPOOL_DIR"]) if it.endswith(".flush")]
 
 
-def strike(daemons, sinks, loads, place, users, faults):
+def strike(daemons, sinks, loads, kept, users, faults):
     """Returns how many faults have struck, all totals being exact."""
     sink = sinks(listening=False)
-    run = Run(daemons, sink, place, users, faults)
+    run = Run(daemons, sink, kept, users, faults)
     daemon = run.begin(faults)
     load = loads(daemon, rate=RATE)
     time.sleep(0.7)  # of the load
@@ -121,25 +121,25 @@ def strike(daemons, sinks, loads, place, users, faults):
 
 
 @pytest.mark.parametrize("name", SINGLE if chaos.FULL else some(SINGLE, 3, "single"))
-def test_point(daemons, sinks, loads, place, users, name):
-    assert strike(daemons, sinks, loads, place, users, f"{name}:1") == 1, f"{name} was not passed"
+def test_point(daemons, sinks, loads, kept, users, name):
+    assert strike(daemons, sinks, loads, kept, users, f"{name}:1") == 1, f"{name} was not passed"
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("name", SINGLE)
-def test_point_later(daemons, sinks, loads, place, users, rng, name):
+def test_point_later(daemons, sinks, loads, kept, users, rng, name):
     """Not at its first passing: whether it is passed so often is not sure."""
-    strike(daemons, sinks, loads, place, users, f"{name}:{rng.randrange(2, 6)}")
+    strike(daemons, sinks, loads, kept, users, f"{name}:{rng.randrange(2, 6)}")
 
 
 @pytest.mark.parametrize("names", PAIRS if chaos.FULL else some(PAIRS, 2, "pairs"), ids="+".join)
-def test_point_and_recovery(daemons, sinks, loads, place, users, names):
-    strike(daemons, sinks, loads, place, users, ",".join(f"{name}:1" for name in names))
+def test_point_and_recovery(daemons, sinks, loads, kept, users, names):
+    strike(daemons, sinks, loads, kept, users, ",".join(f"{name}:1" for name in names))
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("number", range(20))
-def test_many_points(daemons, sinks, loads, place, users, rng, number):
+def test_many_points(daemons, sinks, loads, kept, users, rng, number):
     """Five places in any order, one after another."""
     faults = [f"{rng.choice(SINGLE)}:{rng.randrange(1, 4)}" for _ in range(5)]
-    strike(daemons, sinks, loads, place, users, ",".join(faults))
+    strike(daemons, sinks, loads, kept, users, ",".join(faults))

@@ -19,20 +19,20 @@ PARTS = 8
 NUMBERS = [range(first, MOST + 1, PARTS) for first in range(1, PARTS + 1)]
 
 
-def settings(place, users):
+def settings(kept, users):
     return {
         **chaos.SETTINGS,
-        "STATE_DIR": os.path.join(place, "state"),
+        "STATE_DIR": os.path.join(kept, "state"),
         "SPOOL_DIR": os.path.join(users, "spool"),
         "GAUGES_FILE": os.path.join(users, "gauges"),
     }
 
 
-def refuse_once(daemons, sink, loads, place, users, number):
+def refuse_once(daemons, sink, loads, kept, users, number):
     """Returns whether so many were asked for."""
     environment = {"HOOK_NO_MEMORY": str(number)}
     hooked = {"server": chaos.HOOKED, "environment": environment}
-    daemon = daemons(sink, settings(place, users), start=False, **hooked)
+    daemon = daemons(sink, settings(kept, users), start=False, **hooked)
     try:
         daemon.start()
     except AssertionError:
@@ -63,9 +63,9 @@ def assert_right_or_counted(daemon, sink, sent):
 
 
 @pytest.mark.parametrize("numbers", chaos.pick([[7], [25]], NUMBERS), ids=lambda it: str(it[0]))
-def test_no_memory(daemons, sinks, loads, place, users, numbers):
+def test_no_memory(daemons, sinks, loads, kept, users, numbers):
     for number in numbers:
-        mine = os.path.join(place, f"number{number}"), os.path.join(users, f"number{number}")
+        mine = os.path.join(kept, f"number{number}"), os.path.join(users, f"number{number}")
         for path in mine:
             os.mkdir(path)
             os.chmod(path, 0o777)

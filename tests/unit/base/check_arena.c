@@ -1,11 +1,16 @@
 /*
- * check_arena: blocks apart from each other, reuse, piles, and the ceiling.
+ * check_arena: blocks apart from each other, reuse, piles, and the ceiling; then the same over a
+ * file, which may have no memory to give.
  */
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 
@@ -360,11 +365,167 @@ START_TEST(test_giving_twice_is_a_bug)
 }
 END_TEST
 
+#define FILE_SIZE ((size_t)8 << 20)
+#define RESERVED  ((size_t)3 * ARENA_PAGE)
+#define STEP      ((size_t)1 << 20)
+
+static struct arena_opts file_opts;
+
+/* A file whose first page is somebody else's, and the arena's own reserved ones behind it. */
+static void
+open_file(void)
+{
+    int fd = memfd_create("arena", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    void *memory;
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(ftruncate(fd, (off_t)(ARENA_PAGE + FILE_SIZE)), 0);
+    ck_assert_int_eq(fallocate(fd, 0, 0, (off_t)(ARENA_PAGE + RESERVED)), 0);
+    memory = mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, ARENA_PAGE);
+    ck_assert_ptr_ne(memory, MAP_FAILED);
+    file_opts = (struct arena_opts){
+        .size = FILE_SIZE, .memory = memory, .reserved = RESERVED, .fd = fd, .offset = ARENA_PAGE};
+    ck_assert_int_eq(arena_init(&arena, &file_opts), 0);
+}
+
+static void
+close_file(void)
+{
+    arena_release(&arena);
+    ck_assert_int_eq(munmap(file_opts.memory, FILE_SIZE), 0);
+    ck_assert_int_eq(close(file_opts.fd), 0);
+}
+
+/* Bytes that the file really has, but for what was there before the arena. */
+static size_t
+file_has(void)
+{
+    struct stat status;
+
+    ck_assert_int_eq(fstat(file_opts.fd, &status), 0);
+    return (size_t)status.st_blocks * 512 - ARENA_PAGE - RESERVED;
+}
+
+static void
+check_backed(size_t expected)
+{
+    ck_assert_uint_eq(arena_backed(&arena), expected);
+    ck_assert_uint_eq((uint32_t)arena.backed, (uint32_t) ~(arena.backed >> 32));
+}
+
+START_TEST(test_file_grows_in_steps)
+{
+    size_t n_blocks = 0;
+
+    check_backed(RESERVED);
+    ck_assert_uint_eq(file_has(), 0);
+    for (arena_ref ref; (ref = arena_take(&arena, 5000)) != 0; n_blocks++) {
+        size_t end = (size_t)ref * ARENA_UNIT + 8192;
+
+        ck_assert_uint_ge((size_t)ref * ARENA_UNIT, RESERVED);
+        ck_assert_uint_le(end, arena_backed(&arena));
+        ck_assert_uint_lt(arena_backed(&arena) - end, STEP);
+        memset(arena_at(&arena, ref), 1, 5000);
+        check_backed(RESERVED + file_has());
+    }
+    ck_assert_uint_eq(n_blocks, (FILE_SIZE - RESERVED) / 8192);
+    check_backed(FILE_SIZE);
+}
+END_TEST
+
+START_TEST(test_one_large_step)
+{
+    arena_ref ref = arena_take(&arena, 3 * STEP);
+
+    ck_assert_uint_ne(ref, 0);
+    memset(arena_at(&arena, ref), 1, 3 * STEP);
+    check_backed(RESERVED + 4 * STEP);
+}
+END_TEST
+
+/* Where the file may not grow any more there is no memory: what there is stays, and serves. */
+START_TEST(test_file_without_memory)
+{
+    const size_t limit = ARENA_PAGE + RESERVED + 2 * STEP;
+    arena_ref ref = arena_take(&arena, 1000), again;
+    size_t n = 0, backed;
+
+    ck_assert_int_eq(ftruncate(file_opts.fd, (off_t)limit), 0);
+    ck_assert_int_eq(fcntl(file_opts.fd, F_ADD_SEALS, F_SEAL_GROW), 0);
+    while (arena_take(&arena, 1000) != 0)
+        n++;
+    backed = arena_backed(&arena);
+    ck_assert_uint_eq(backed, limit - ARENA_PAGE);
+    ck_assert_uint_eq(n + 1, 2 * STEP / 1008);
+    check_backed(backed);
+    ck_assert_uint_eq(arena_take(&arena, 4 * STEP), 0);
+    check_backed(backed);
+    arena_give(&arena, ref, 1000);
+    again = arena_take(&arena, 1000);
+    ck_assert_uint_eq(again, ref);
+    memset(arena_at(&arena, again), 1, 1000);
+}
+END_TEST
+
+/* What is free at the end goes back to the system, behind the word that says so. */
+START_TEST(test_pages_go_back)
+{
+    arena_ref first = arena_take(&arena, 100), large = arena_take(&arena, 4 * STEP);
+    size_t before = file_has();
+
+    memset(arena_at(&arena, large), 1, 4 * STEP);
+    arena_give(&arena, large, 4 * STEP);
+    arena.is_starved = true;
+    arena_join(&arena);
+    ck_assert_uint_eq(arena.frontier, RESERVED + 112);
+    check_backed(RESERVED + ARENA_PAGE);
+    ck_assert_uint_eq(file_has(), ARENA_PAGE);
+    ck_assert_uint_gt(before, 4 * STEP);
+    large = arena_take(&arena, 4 * STEP);
+    ck_assert_uint_ne(large, 0);
+    ck_assert_uint_eq(*(uint8_t *)arena_at(&arena, large), 0);
+    memset(arena_at(&arena, large), 1, 4 * STEP);
+    ck_assert_uint_ne(first, large);
+}
+END_TEST
+
+/* The last page is not whole, but there is memory for all of it. */
+START_TEST(test_odd_size)
+{
+    struct arena other;
+    size_t n = 0;
+
+    file_opts.size = RESERVED + 10000;
+    ck_assert_int_eq(arena_init(&other, &file_opts), 0);
+    for (arena_ref ref; (ref = arena_take(&other, 16)) != 0; n++)
+        memset(arena_at(&other, ref), 1, 16);
+    ck_assert_uint_eq(n, 10000 / 16);
+    ck_assert_uint_eq(arena_backed(&other), RESERVED + arena_whole_pages(10000));
+    arena_release(&other);
+}
+END_TEST
+
+/* What a block that is given back held can be taken back, too. */
+START_TEST(test_giving_is_noted)
+{
+    struct undo *undo = arena_at(&arena, arena_take(&arena, sizeof(*undo)));
+    arena_ref ref = arena_take(&arena, 64);
+
+    arena.undo = undo;
+    memset(arena_at(&arena, ref), 0x77, 64);
+    arena_give(&arena, ref, 64);
+    ck_assert_uint_ne(undo->word, 0);
+    ck_assert_int_eq(undo_roll_back(undo, arena.base, arena.size), 0);
+    for (size_t i = 0; i < 64; i++)
+        ck_assert_uint_eq(((uint8_t *)arena_at(&arena, ref))[i], 0x77);
+}
+END_TEST
+
 int
 main(void)
 {
     Suite *suite = suite_create("arena");
-    TCase *tcase = tcase_create("arena");
+    TCase *tcase = tcase_create("arena"), *file = tcase_create("file");
     SRunner *runner;
     int n_failed;
 
@@ -386,7 +547,15 @@ main(void)
     tcase_add_test_raise_signal(tcase, test_piling_up_nothing_is_a_bug, SIGABRT);
     tcase_add_test_raise_signal(tcase, test_giving_nothing_is_a_bug, SIGABRT);
     tcase_add_test_raise_signal(tcase, test_giving_twice_is_a_bug, SIGABRT);
+    tcase_add_test(tcase, test_giving_is_noted);
     suite_add_tcase(suite, tcase);
+    tcase_add_checked_fixture(file, open_file, close_file);
+    tcase_add_test(file, test_file_grows_in_steps);
+    tcase_add_test(file, test_one_large_step);
+    tcase_add_test(file, test_file_without_memory);
+    tcase_add_test(file, test_pages_go_back);
+    tcase_add_test(file, test_odd_size);
+    suite_add_tcase(suite, file);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     n_failed = srunner_ntests_failed(runner);

@@ -6,14 +6,7 @@
 #include "estate.h"
 
 #define SEED    UINT64_C(20240308)
-#define N_FLIPS 2500 /* of each image */
-
-static const struct rules strict_rules = {
-    .expire_ms = {1500, 0, 900, 4000},
-    .idle_zero = {true, false, true, true},
-    .omit_idle_gauges = true,
-    .gauges_max_ttl = 3,
-};
+#define N_FLIPS 1300 /* of each image */
 
 /* How much of a script, and what next to it, an image is taken of. */
 static const struct {
@@ -24,24 +17,45 @@ static const struct {
     {700, SIZE_MAX, SIZE_MAX, 0},
     {700, 4, 0, 1},
     {700, SIZE_MAX, 9, 2},
-    {1100, SIZE_MAX, SIZE_MAX, 3},
+    {1400, SIZE_MAX, SIZE_MAX, 3},
 };
 
 #define N_MOMENTS (sizeof(moments) / sizeof(moments[0]))
 
+/* Little of much that is kept exactly, and much of little that is not. */
+static const struct estate_plan plans[] = {
+    {.n_tables = 2,
+     .memory = 160 << 10,
+     .max_metrics = UINT32_MAX,
+     .timer_max_samples = 20,
+     .set_exact_max = 20,
+     .seed = 6,
+     .n_names = 12,
+     .close_every = 100,
+     .rules = {.expire_ms = {1500, 0, 900, 4000},
+               .idle_zero = {true, false, true, true},
+               .omit_idle_gauges = true,
+               .gauges_max_ttl = 3}},
+    {.n_tables = 2,
+     .memory = 320 << 10,
+     .max_metrics = UINT32_MAX,
+     .timer_max_samples = 4,
+     .set_exact_max = 4,
+     .seed = 6,
+     .n_names = 8,
+     .close_every = 350,
+     .rules = {.expire_ms = {5000, 4000, 3000, 12000}}},
+};
+
+#define N_PLANS (sizeof(plans) / sizeof(plans[0]))
+
 static struct estate_plan
-plan_of(size_t moment)
+plan_of(size_t i, size_t moment)
 {
-    return (struct estate_plan){.n_tables = 2,
-                                .memory = 160 << 10,
-                                .max_metrics = UINT32_MAX,
-                                .timer_max_samples = 20,
-                                .set_exact_max = 20,
-                                .rules = strict_rules,
-                                .seed = 6,
-                                .n_names = 12,
-                                .close_every = 100,
-                                .n_steps = moments[moment].n_steps + 24};
+    struct estate_plan plan = plans[i];
+
+    plan.n_steps = moments[moment].n_steps + 24;
+    return plan;
 }
 
 /* A sample that is applied, and its process dies before it could say so. */
@@ -143,47 +157,98 @@ go_on(struct heir *heir, const uint8_t *image, size_t flip, struct estate_result
     return error;
 }
 
+/* What bits of an image may be tried on. */
+struct trial {
+    struct heir heir;
+    struct estate_plan plan;
+    uint8_t *image;
+    struct estate_results *results, *expected;
+    unsigned n_refused;
+};
+
+static void
+trial_begin(struct trial *trial, const struct estate_plan *plan, size_t moment)
+{
+    int fd;
+
+    memset(trial, 0, sizeof(*trial));
+    trial->plan = *plan;
+    trial->results = estate_results_new();
+    trial->expected = estate_results_new();
+    fd = make_image(&trial->plan, moment, trial->results);
+    heir_map(&trial->heir, &trial->plan, fd);
+    trial->image = malloc(trial->heir.size);
+    ck_assert_ptr_nonnull(trial->image);
+    memcpy(trial->image, trial->heir.estate, trial->heir.size);
+    memcpy(trial->expected, trial->results, sizeof(*trial->results));
+    ck_assert_int_eq(go_on(&trial->heir, trial->image, 0, trial->expected), 0);
+}
+
+static void
+trial_end(struct trial *trial)
+{
+    close(trial->heir.fd);
+    heir_end(&trial->heir);
+    free(trial->image);
+    estate_results_free(trial->results);
+    estate_results_free(trial->expected);
+}
+
+static void
+try_bit(struct trial *trial, size_t bit)
+{
+    int error = go_on(&trial->heir, trial->image, bit, trial->results);
+
+    if (error != 0 && error != -EBADMSG)
+        ck_abort_msg("bit %zu of byte %zu: %d", bit % 8, bit / 8, error);
+    if (error == 0 && !estate_same(trial->results, trial->expected))
+        ck_abort_msg("bit %zu of byte %zu: other records", bit % 8, bit / 8);
+    trial->n_refused += error != 0;
+}
+
 START_TEST(test_any_bit)
 {
-    struct estate_results *results = estate_results_new(), *expected = estate_results_new();
-    struct estate_plan plan = plan_of((size_t)_i);
-    int fd = make_image(&plan, (size_t)_i, results), n_refused = 0;
+    size_t moment = (size_t)_i % N_MOMENTS;
+    struct estate_plan plan = plan_of((size_t)_i / N_MOMENTS, moment);
     uint64_t state = SEED + (uint64_t)_i;
-    struct heir heir;
-    uint8_t *image;
+    struct trial trial;
 
-    heir_map(&heir, &plan, fd);
-    image = malloc(heir.size);
-    ck_assert_ptr_nonnull(image);
-    memcpy(image, heir.estate, heir.size);
-    memcpy(expected, results, sizeof(*results));
-    ck_assert_int_eq(go_on(&heir, image, 0, expected), 0);
+    trial_begin(&trial, &plan, moment);
     for (int i = 0; i < N_FLIPS; i++) {
         struct stretch stretch =
-            choose_stretch((const struct estate *)(const void *)image, &plan, &state);
-        size_t bit = stretch.from * 8 + estate_draw(&state) % (stretch.len * 8);
-        int error = go_on(&heir, image, bit, results);
+            choose_stretch((const struct estate *)(const void *)trial.image, &plan, &state);
 
-        if (error != 0 && error != -EBADMSG)
-            ck_abort_msg("bit %zu of byte %zu: %d", bit % 8, bit / 8, error);
-        if (error == 0 && !estate_same(results, expected))
-            ck_abort_msg("bit %zu of byte %zu: other records", bit % 8, bit / 8);
-        n_refused += error != 0;
+        try_bit(&trial, stretch.from * 8 + estate_draw(&state) % (stretch.len * 8));
     }
-    ck_assert_int_gt(n_refused, N_FLIPS / 10);
-    ck_assert_int_lt(n_refused, N_FLIPS);
-    heir_end(&heir);
-    free(image);
-    close(fd);
-    estate_results_free(results);
-    estate_results_free(expected);
+    ck_assert_uint_gt(trial.n_refused, N_FLIPS / 10);
+    ck_assert_uint_lt(trial.n_refused, N_FLIPS);
+    trial_end(&trial);
+}
+END_TEST
+
+/* All bits of all blocks behind the index, of a few names. */
+START_TEST(test_every_bit)
+{
+    struct estate_plan plan = plan_of(0, 1);
+    size_t from = arena_whole_pages(sizeof(struct estate)) + 1024 * sizeof(struct index_place), end;
+    struct trial trial;
+
+    plan.n_tables = 1;
+    plan.n_names = 1;
+    trial_begin(&trial, &plan, 1);
+    end = ((const struct estate *)(const void *)trial.image)->tables[0].arena.frontier;
+    ck_assert_uint_gt(end, from + 500);
+    for (size_t bit = from * 8; bit < end * 8; bit++)
+        try_bit(&trial, bit);
+    ck_assert_uint_gt(trial.n_refused, (end - from) * 2);
+    trial_end(&trial);
 }
 END_TEST
 
 /* So much memory that each thing that takes some is once the first that finds none. */
 START_TEST(test_any_size)
 {
-    struct estate_plan plan = plan_of(0);
+    struct estate_plan plan = plan_of(0, 0);
     uint32_t n_refused = 0, n_applied = 0;
 
     for (plan.memory = 9 << 10; plan.memory < 48 << 10; plan.memory += 112) {
@@ -219,7 +284,7 @@ START_TEST(test_other_settings)
 {
     struct filter_opts lists = {.drop = "n00*", .allow = NULL};
     struct estate_results *results = estate_results_new();
-    struct estate_plan plan = plan_of(0), larger = plan;
+    struct estate_plan plan = plan_of(0, 0), larger = plan;
     uint8_t storage[64];
     struct filter filter;
     struct table_opts opts;
@@ -286,7 +351,7 @@ spoil(struct table *table, int how)
 START_TEST(test_spoilt)
 {
     struct estate_results *results = estate_results_new();
-    struct estate_plan plan = plan_of(0);
+    struct estate_plan plan = plan_of(0, 0);
     int fd = make_image(&plan, 1, results);
     struct table_opts opts;
     struct heir heir;
@@ -375,7 +440,8 @@ main(void)
     int n_failed;
 
     tcase_set_timeout(tcase, 100);
-    tcase_add_loop_test(tcase, test_any_bit, 0, N_MOMENTS);
+    tcase_add_loop_test(tcase, test_any_bit, 0, N_PLANS * N_MOMENTS);
+    tcase_add_test(tcase, test_every_bit);
     tcase_add_test(tcase, test_any_size);
     tcase_add_test(tcase, test_other_settings);
     tcase_add_loop_test(tcase, test_spoilt, 0, N_WAYS);

@@ -28,7 +28,7 @@ struct bench {
     struct filter filter;
     uint8_t patterns[64];
     uint64_t now_ms;
-    char text[8192]; /* what the last flush sent */
+    char text[16384]; /* what the last flush sent */
     size_t text_len;
 };
 
@@ -298,6 +298,142 @@ START_TEST(test_peek_twice)
     ck_assert_uint_eq(n, 40);
     ck_assert_uint_eq(bench->flush.n_records, 40);
     bench_free(bench);
+}
+END_TEST
+
+/* All records of a first walk, encoded. */
+static size_t
+walk(struct bench *bench, const struct interval *interval, bool is_open, uint8_t *out, size_t size)
+{
+    struct record record;
+    struct buf buf;
+
+    buf_init_fixed(&buf, out, size);
+    if (is_open)
+        flush_begin_open(&bench->flush, interval);
+    else
+        flush_begin(&bench->flush, interval);
+    for (; flush_peek(&bench->flush, &record); flush_advance(&bench->flush)) {
+        if (record_encode(&record, &buf) != 0)
+            ck_abort_msg("no room for a record");
+    }
+    return buf.len;
+}
+
+/* Of all types, into all tables. */
+static void
+apply_many(struct bench *bench, uint64_t *state, int n)
+{
+    for (int i = 0; i < n; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof(name), "n%u", (unsigned)(draw(state) % 10));
+        apply_to(bench, draw(state) % bench->n_tables,
+                 (enum metric_type)(draw(state) % METRIC_TYPE_COUNT), name,
+                 (double)(draw(state) % 1000));
+    }
+}
+
+#define WALK_SIZE 65536
+
+/* However often, wherever it was cut off, whoever makes it, and whatever comes meanwhile. */
+START_TEST(test_first_walk_again)
+{
+    struct bench *bench = bench_with((size_t)_i, 1 << 20);
+    struct interval interval = {.end_ms = 3 * INTERVAL_MS, .span_ms = INTERVAL_MS};
+    static uint8_t first[WALK_SIZE], again[WALK_SIZE];
+    uint64_t state = SEED;
+    size_t len;
+
+    apply_many(bench, &state, 3000); /* more than is kept exactly of each */
+    for (size_t i = 0; i < bench->n_tables; i++)
+        table_close(nth(bench, i));
+    len = walk(bench, &interval, false, first, WALK_SIZE);
+    ck_assert_uint_eq(bench->flush.n_records, 40);
+    for (int round = 0; round < 300; round++) {
+        struct record record;
+
+        apply_many(bench, &state, 10);
+        flush_begin(&bench->flush, &interval);
+        for (uint64_t n = draw(&state) % 40; n > 0; n--) {
+            ck_assert(flush_peek(&bench->flush, &record));
+            flush_advance(&bench->flush);
+        }
+        if (round % 50 == 0) { /* as another process would */
+            struct flush_opts opts = bench->flush.opts;
+
+            flush_release(&bench->flush);
+            ck_assert_int_eq(flush_init(&bench->flush, &opts), 0);
+        }
+        ck_assert_uint_eq(walk(bench, &interval, false, again, WALK_SIZE), len);
+        ck_assert_mem_eq(first, again, len);
+    }
+    bench_free(bench);
+}
+END_TEST
+
+/* What is left of the open interval is the same as if it had never been walked. */
+START_TEST(test_open_walk)
+{
+    struct bench *bench = bench_with((size_t)_i, 1 << 20);
+    struct interval interval = {.end_ms = 2 * INTERVAL_MS, .span_ms = INTERVAL_MS};
+    static uint8_t open[WALK_SIZE], closed[WALK_SIZE];
+    uint64_t state = SEED;
+    size_t len;
+
+    apply_many(bench, &state, 500);
+    for (int round = 0; round < 5; round++) {
+        apply_many(bench, &state, 500);
+        interval.end_ms += INTERVAL_MS;
+        len = walk(bench, &interval, true, open, WALK_SIZE);
+        ck_assert_uint_ge(bench->flush.n_records, 30);
+        for (size_t i = 0; i < bench->n_tables; i++)
+            table_close(nth(bench, i));
+        ck_assert_uint_eq(walk(bench, &interval, false, closed, WALK_SIZE), len);
+        ck_assert_mem_eq(open, closed, len);
+        clear(bench);
+    }
+    bench_free(bench);
+}
+END_TEST
+
+/* A second walk that is cut off and begun again, even by another process that has not made the
+ * first, leaves what one in one go does. */
+START_TEST(test_second_walk_again)
+{
+    struct bench *whole = bench_with((size_t)_i, 1 << 20), *cut = bench_with((size_t)_i, 1 << 20);
+    uint64_t state = SEED, cut_state = SEED, chance = SEED;
+
+    for (int round = 0; round < 60; round++) {
+        int n = round % 12 == 0 ? 200 : 3; /* most fall idle, and are forgotten */
+
+        apply_many(whole, &state, n);
+        apply_many(cut, &cut_state, n);
+        begin(cut);
+        for (struct record record; flush_peek(&cut->flush, &record);) {
+            note(cut, &record);
+            flush_advance(&cut->flush);
+        }
+        for (uint64_t left = draw(&chance) % 4; left > 0; left--) {
+            struct flush_opts opts = cut->flush.opts;
+
+            flush_begin_clear(&cut->flush);
+            if (!flush_clear(&cut->flush, 1 + draw(&chance) % 30))
+                break;
+            flush_release(&cut->flush);
+            ck_assert_int_eq(flush_init(&cut->flush, &opts), 0);
+        }
+        if (cut->table.flushing)
+            clear(cut);
+        ck_assert_str_eq(flush_all(whole), cut->text);
+        for (size_t i = 0; i < whole->n_tables; i++) {
+            ck_assert_uint_eq(nth(cut, i)->n_metrics, nth(whole, i)->n_metrics);
+            ck_assert_uint_eq(nth(cut, i)->arena.used + nth(whole, i)->freed.size,
+                              nth(whole, i)->arena.used + nth(cut, i)->freed.size);
+        }
+    }
+    bench_free(whole);
+    bench_free(cut);
 }
 END_TEST
 
@@ -642,6 +778,9 @@ main(void)
     tcase_add_test(tcase, test_idle_gauge_has_its_last_value);
     tcase_add_test(tcase, test_samples_amid_the_walk);
     tcase_add_test(tcase, test_peek_twice);
+    tcase_add_loop_test(tcase, test_first_walk_again, 1, MOST_TABLES + 1);
+    tcase_add_loop_test(tcase, test_open_walk, 1, MOST_TABLES + 1);
+    tcase_add_loop_test(tcase, test_second_walk_again, 1, MOST_TABLES + 1);
     tcase_add_test(tcase, test_expiry);
     tcase_add_test(tcase, test_expiry_of_one_alone);
     tcase_add_loop_test(tcase, test_idle_metrics_are_forgotten, 0, 3);

@@ -23,6 +23,7 @@ full_record(void)
     static const double values[] = {0, -0.0, 1.5, -DBL_MAX, DBL_MIN, 0x1p-1074, 1e300};
     struct record record = record_of(METRIC_TIMER, "web.requests-1");
 
+    record.set_ms = UINT64_C(0x0123456789abcdef);
     for (unsigned i = 0; i < STATISTIC_KINDS; i++)
         record_add(&record, (enum statistic)i, i * 40, values[i]);
     return record;
@@ -32,7 +33,8 @@ static bool
 is_same(const struct record *a, const struct record *b)
 {
     if (a->source != b->source || a->n_points != b->n_points || a->name_len != b->name_len ||
-        memcmp(a->name, b->name, a->name_len) != 0)
+        memcmp(a->name, b->name, a->name_len) != 0 ||
+        (a->source == METRIC_GAUGE && a->set_ms != b->set_ms))
         return false;
     for (size_t i = 0; i < a->n_points; i++) {
         const struct point *p = &a->points[i], *q = &b->points[i];
@@ -92,7 +94,8 @@ START_TEST(test_round_trip)
 
         record.source = source;
         bytes = encoded(&record, &len);
-        ck_assert_uint_eq(len, RECORD_HEADER_LEN + STATISTIC_KINDS * RECORD_POINT_LEN + 14);
+        ck_assert_uint_eq(len, RECORD_HEADER_LEN + (source == METRIC_GAUGE ? RECORD_SET_LEN : 0) +
+                                   STATISTIC_KINDS * RECORD_POINT_LEN + 14);
         ck_assert(decodes(bytes, len, &back));
         ck_assert(is_same(&record, &back));
         free(bytes);
@@ -109,7 +112,7 @@ START_TEST(test_largest)
 
     memset(name, 'n', RECORD_NAME_MAX);
     name[RECORD_NAME_MAX] = '\0';
-    record = record_of(METRIC_SET, name);
+    record = record_of(METRIC_GAUGE, name);
     for (unsigned i = 0; i < RECORD_POINTS_MAX; i++)
         record_add(&record, STATISTIC_UPPER_PCT, i, i);
     bytes = encoded(&record, &len);

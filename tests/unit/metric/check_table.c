@@ -496,11 +496,11 @@ START_TEST(test_index_grows_beside_a_flush)
     }
     ck_assert_uint_gt(table.index.log2_n, before.log2_n);
     ck_assert_uint_ne(table.index.places, before.places);
-    ck_assert_uint_gt(table.retired.size, 0);
+    ck_assert_uint_gt(table.retired.n, 0);
     ck_assert_uint_eq(n_places_with(&table, &before, table.first), 1);
     end_flush(&table);
     table_close(&table);
-    ck_assert_uint_eq(table.retired.size, 0);
+    ck_assert_uint_eq(table.retired.n, 0);
     for (uint32_t i = 0; i < 5000; i++) {
         snprintf(name, sizeof(name), "n%u", i);
         ck_assert_ptr_nonnull(find(&table, METRIC_COUNTER, name));

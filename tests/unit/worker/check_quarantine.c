@@ -51,7 +51,7 @@ static void
 die_at(uint32_t busy)
 {
     rig.region->hand.busy = busy;
-    quarantine_judge(rig.region, &rig.ingest, ingest_resume(&rig.ingest), rig.file);
+    quarantine_judge(rig.region, &rig.ingest, ingest_resume(&rig.ingest), true, rig.file);
     ck_assert_int_eq(store_recover(&rig.plot.map, 0), 0);
 }
 
@@ -222,7 +222,7 @@ look(void)
 static void
 act(void)
 {
-    quarantine_judge(rig.region, &rig.ingest, 3, -1);
+    quarantine_judge(rig.region, &rig.ingest, 3, true, -1);
 }
 
 START_TEST(test_cut_off)

@@ -420,7 +420,8 @@ START_TEST(test_resume)
         open = rig.schedule.open;
         pass(&rig, 4000 + rows[i].down_ms);
         back_ms = rig.mono_ms;
-        schedule_resume(&rig.schedule, 10000, rows[i].align, &open, rig.mono_ms, rig.wall_ms);
+        schedule_resume(&rig.schedule, 10000, rows[i].align, &open, false, rig.mono_ms,
+                        rig.wall_ms);
         pass(&rig, rig.schedule.deadline_ms - rig.mono_ms);
         ck_assert_msg(rig.mono_ms - back_ms == rows[i].due_ms, "row %zu", i);
         pass(&rig, rows[i].late_ms);
@@ -453,7 +454,7 @@ START_TEST(test_resume_while_held)
     for (int i = 0; i < N_RESTARTS; i++) {
         struct interval open = rig.schedule.open;
 
-        schedule_resume(&rig.schedule, 10000, true, &open, rig.mono_ms, rig.wall_ms);
+        schedule_resume(&rig.schedule, 10000, true, &open, false, rig.mono_ms, rig.wall_ms);
         pass(&rig, rig.schedule.deadline_ms - rig.mono_ms);
         ck_assert(!is_due(&rig));
         pass(&rig, draw(&rig, 10000));
@@ -500,7 +501,7 @@ restart(struct day *day)
     pass(rig, ms);
     day->down_ms += ms;
     day->n_disturbed += 2;
-    schedule_resume(&rig->schedule, 10000, true, &day->stored, rig->mono_ms, rig->wall_ms);
+    schedule_resume(&rig->schedule, 10000, true, &day->stored, false, rig->mono_ms, rig->wall_ms);
 }
 
 static void
@@ -589,6 +590,38 @@ START_TEST(test_days)
 }
 END_TEST
 
+/* What was opened with other settings keeps its end and its span; behind it the new ones hold. */
+static const struct {
+    uint64_t then_ms, now_ms, left_ms;
+} settings[] = {
+    {20000, 2000, 18000},
+    {60000, 10000, 55000},
+    {10000, 60000, 5000},
+};
+
+START_TEST(test_resumed_with_other_settings)
+{
+    const struct interval open = {.end_ms =
+                                      1000000020000 / settings[_i].then_ms * settings[_i].then_ms +
+                                      settings[_i].then_ms,
+                                  .span_ms = settings[_i].then_ms};
+    uint64_t wall_ms = open.end_ms - settings[_i].left_ms, mono_ms = 5000;
+    struct schedule schedule;
+    struct interval out;
+
+    schedule_resume(&schedule, settings[_i].now_ms, true, &open, true, mono_ms, wall_ms);
+    ck_assert(!schedule_due(&schedule, mono_ms + settings[_i].left_ms - 1, open.end_ms - 1));
+    ck_assert(!schedule.holding);
+    ck_assert(schedule_due(&schedule, mono_ms + settings[_i].left_ms, open.end_ms));
+    schedule_close(&schedule, mono_ms + settings[_i].left_ms, open.end_ms, &out);
+    ck_assert_uint_eq(out.end_ms, open.end_ms);
+    ck_assert_uint_eq(out.span_ms, open.span_ms);
+    ck_assert_uint_eq(schedule.open.end_ms % settings[_i].now_ms, 0);
+    ck_assert_uint_gt(schedule.open.end_ms, open.end_ms);
+    ck_assert_uint_le(schedule.open.span_ms, settings[_i].now_ms + settings[_i].now_ms / 10);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -597,6 +630,8 @@ main(void)
     SRunner *runner;
     int n_failed;
 
+    tcase_add_loop_test(tcase, test_resumed_with_other_settings, 0,
+                        sizeof(settings) / sizeof(settings[0]));
     tcase_add_test(tcase, test_first_interval);
     tcase_add_test(tcase, test_a_day_of_late_flushes);
     tcase_add_test(tcase, test_overruns);

@@ -266,6 +266,24 @@ START_TEST(test_halt)
 }
 END_TEST
 
+/* However much it is. */
+START_TEST(test_end_reads_all)
+{
+    enum { N = 3000 };
+    const struct selfstat *stats;
+
+    set_up(1000);
+    net_set_receive_buffer(rig.opts.sockets[0], 8 << 20);
+    for (int i = 0; i < N; i++)
+        give(0, "a:1|c");
+    start();
+    ask_for(_i == 0 ? SHARD_HALT : SHARD_STOP);
+    stats = _i == 0 ? &rig.region->stats : &rig.region->closed;
+    ck_assert_uint_eq(stats->packets + stats->udp_drops, N);
+    tear_down();
+}
+END_TEST
+
 /* The sum of the intervals, the open one aside. */
 START_TEST(test_total)
 {
@@ -414,6 +432,7 @@ main(void)
     tcase_add_test(tcase, test_intervals);
     tcase_add_test(tcase, test_samples_amid_a_flush);
     tcase_add_test(tcase, test_halt);
+    tcase_add_loop_test(tcase, test_end_reads_all, 0, 2);
     tcase_add_test(tcase, test_total);
     tcase_add_test(tcase, test_takes_over_a_hand);
     tcase_add_loop_test(tcase, test_drops, 0, 2);

@@ -639,6 +639,28 @@ START_TEST(test_beats)
 }
 END_TEST
 
+/* So it does while its last flush waits for the sender, when no thread but one is left. */
+START_TEST(test_beats_at_the_end)
+{
+    uint64_t beats, ended_ms;
+    struct frame frame;
+    struct rig rig;
+
+    rig_init(&rig, 60000);
+    start(&rig);
+    stop(&rig);
+    do
+        read_frame(&rig, &frame);
+    while ((frame.header.flags & FRAME_LAST) == 0);
+    beats = board_get(&rig.opts.board->beats[BOARD_WORKER]);
+    for (ended_ms = clock_mono_ms(); clock_mono_ms() < ended_ms + 1200;)
+        poll(NULL, 0, 10);
+    ck_assert_uint_ge(board_get(&rig.opts.board->beats[BOARD_WORKER]), beats + 3);
+    commit(&rig, frame.header.flush_id);
+    finish(&rig);
+}
+END_TEST
+
 #define N_CLIENTS  8
 #define N_COUNTERS 16
 
@@ -882,6 +904,7 @@ main(void)
     tcase_add_loop_test(tcase, test_threads, 1, 4);
     tcase_add_test(tcase, test_filter_and_rules);
     tcase_add_test(tcase, test_beats);
+    tcase_add_test(tcase, test_beats_at_the_end);
     tcase_add_loop_test(tcase, test_killed_under_load, 0, 2);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);

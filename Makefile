@@ -179,38 +179,44 @@ $(B)/settings: etc/default/pystatsd Makefile
 	$(Q)sed -e 's|^#STATE_DIR=""$$|STATE_DIR=/run/pystatsd|' \
 		-e 's|^#GAUGES_FILE=""$$|GAUGES_FILE=$(STATE)/gauges/latest|' $< >$@
 
-# What is installed, and where; the paths in it are those of PREFIX.
+# What is installed and where, but for the documents; the paths in it are made those of PREFIX.
 STATE := /var/lib/pystatsd
-DOC := $(PREFIX)/share/doc/pystatsd
+DOCDIR := $(PREFIX)/share/doc/pystatsd
+COMPLETIONDIR := $(PREFIX)/share/bash-completion/completions
 MANUALS := $(sort $(wildcard man/*.[1-9]))
+COMPLETIONS := $(sort $(wildcard etc/bash_completion.d/*))
+GRAPHITE := $(sort $(wildcard etc/graphite/*))
 manual = $(PREFIX)/share/man/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
+completion = $(COMPLETIONDIR)/$(notdir $(1))
 PLACED := $(PREFIX)/bin/pystatsd-server $(UNITDIR)/pystatsd.service /etc/init.d/pystatsd \
-	$(foreach page,$(MANUALS),$(call manual,$(page)))
+	$(foreach page,$(MANUALS),$(call manual,$(page))) \
+	$(foreach file,$(COMPLETIONS),$(call completion,$(file)))
 place = install -d $(DESTDIR)$(dir $(3)) && \
-	sed 's|/usr/\(bin\|share\)/|$(PREFIX)/\1/|g' $(2) >$(DESTDIR)$(3) && chmod $(1) $(DESTDIR)$(3)
+	sed -E 's,/usr/(bin|share)/,$(PREFIX)/\1/,g' $(2) >$(DESTDIR)$(3) && chmod $(1) $(DESTDIR)$(3)
 
 # The administrator's own settings stay as they are.
 install: $(SERVER) $(B)/settings
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)/etc/default $(DESTDIR)$(DOC)/examples \
-		$(DESTDIR)$(STATE)
+	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin /etc/default $(DOCDIR)/examples $(STATE))
 	install -m 755 $(SERVER) $(DESTDIR)$(PREFIX)/bin/pystatsd-server
 	$(call place,644,init/pystatsd.service,$(UNITDIR)/pystatsd.service)
 	$(call place,755,init/pystatsd.init,/etc/init.d/pystatsd)
-	$(call place,644,init/pystatsd.conf.upstart,$(DOC)/examples/pystatsd.conf.upstart)
 	$(foreach page,$(MANUALS),$(call place,644,$(page),$(call manual,$(page))) &&) :
+	$(foreach file,$(COMPLETIONS),$(call place,644,$(file),$(call completion,$(file))) &&) :
 	test -e $(DESTDIR)/etc/default/pystatsd || \
 		install -m 644 $(B)/settings $(DESTDIR)/etc/default/pystatsd
-	install -m 644 README.md CHANGELOG LICENSE $(DESTDIR)$(DOC)
+	install -m 644 README.md CHANGELOG LICENSE $(DESTDIR)$(DOCDIR)
+	$(call place,644,init/pystatsd.conf.upstart,$(DOCDIR)/examples/pystatsd.conf.upstart)
+	$(foreach file,$(GRAPHITE),$(call place,644,$(file),$(DOCDIR)/graphite/$(notdir $(file))) &&) :
 
 # What the daemon has kept goes as well, the administrator's own settings stay.
 uninstall: $(B)/settings
 	rm -f $(PLACED:%=$(DESTDIR)%)
-	rm -rf $(DESTDIR)$(DOC) $(DESTDIR)$(STATE) $(DESTDIR)/run/pystatsd
+	rm -rf $(DESTDIR)$(DOCDIR) $(DESTDIR)$(STATE) $(DESTDIR)/run/pystatsd
 	! cmp -s $(B)/settings $(DESTDIR)/etc/default/pystatsd || \
 		rm -f $(DESTDIR)/etc/default/pystatsd
 ifneq ($(DESTDIR),)
 	cd $(DESTDIR) && rmdir -p --ignore-fail-on-non-empty \
-		$(patsubst /%,%,$(sort $(dir $(PLACED)) $(dir $(DOC) $(STATE)) /etc/default)) 2>/dev/null || :
+		$(patsubst /%,%,$(sort $(dir $(PLACED) $(DOCDIR) $(STATE)) /etc/default)) 2>/dev/null || :
 endif
 
 clean:

@@ -275,7 +275,8 @@ def test_package(place):
         for path, _, names in os.walk(root)
         for name in names
     }
-    assert IN_PACKAGE <= files
+    pages = os.listdir(os.path.join(ROOT, "man")) if os.path.isdir(os.path.join(ROOT, "man")) else []
+    assert IN_PACKAGE | {f"usr/share/man/man{page[-1]}/{page}.gz" for page in pages} <= files
     assert os.path.isdir(os.path.join(root, "var/lib/pystatsd"))
     settings = os.path.join(root, "etc/default/pystatsd")
     done = subprocess.run(

@@ -22,6 +22,7 @@ INITS = {
 SUITE = "bookworm"
 BOOT_S = 120
 CLONE_NEWNET = 0x40000000
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C"}
 CGROUPS = ("payload", "supervisor")
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -35,11 +36,18 @@ def missing():
     return f"{', '.join(absent)}: not installed" if absent else ""
 
 
+class NoDebian(Exception):
+    """Where no mirror can be reached, as mmdebstrap puts it."""
+
+
 def make_root(path, init, packages):
     """A new Debian in a directory, with an init system and what a package depends on."""
     include = ",".join([*INITS[init], *packages])
     argv = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={include}", SUITE, path]
-    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode != 0:
+        raise NoDebian(done.stdout)
     with open(os.path.join(path, "etc/hosts"), "w", encoding="ascii") as hosts:
         hosts.write("127.0.0.1 localhost\n::1 localhost\n")
     return path
@@ -103,20 +111,17 @@ class Machine:
 
     def run(self, *argv, check=True):
         """Runs a program in it, as root would at its console."""
+        process = self.spawn(*argv)
+        output = process.communicate()[0]
+        assert not check or process.returncode == 0, (argv, process.returncode, output)
+        return subprocess.CompletedProcess(argv, process.returncode, output)
+
+    def spawn(self, *argv):
+        """Starts a program in it; the process is the one here that waits for it."""
         inside = ["nsenter", "-t", str(self._leader), "-m", "-u", "-i", "-n", "-p", "-r", "-w"]
-        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C"}
-        done = subprocess.run(
-            [*inside, *argv],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-        assert not check or done.returncode == 0, (argv, done.returncode, done.stdout)
-        return done
+        return subprocess.Popen([*inside, *argv], env=ENVIRONMENT, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                errors="replace")
 
     def status(self, *argv):
         return self.run(*argv, check=False).returncode

@@ -48,7 +48,7 @@ class Built:
         done = subprocess.run(
             [*as_user(), "dpkg-buildpackage", "-us", "-uc", "-rfakeroot"],
             cwd=source,
-            env={**clean, "HOME": self.place, "DEB_BUILD_OPTIONS": "parallel=2"},
+            env={**clean, "HOME": self.place, "TMPDIR": self.place, "DEB_BUILD_OPTIONS": "parallel=2"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -3,6 +3,7 @@
 The tests stand in the order of such a life, and each leaves the service running for the next."""
 
 import os
+import re
 import signal
 import time
 
@@ -13,6 +14,7 @@ from lib import proc
 from lib.wait import until
 from service import (PORT, RATE, SETTINGS, Load, alive, has, quiet_total, send, total, wait_total)
 
+JOB = "/usr/share/doc/pystatsd/examples/pystatsd.conf.upstart"
 RESTARTS = 20
 # What the kernel may have taken for a socket that is closed before anybody has read it: the time
 # from a daemon's last look to its end, for each stop.
@@ -189,6 +191,22 @@ def test_reboot(served, machine, carbon):
     until(lambda: any(ts > at and value == 41.5 for ts, value in
                       carbon.series("stats.kept").items()), "the gauge", timeout=60)
     assert total(carbon, "stats.once") == 1
+
+
+def test_upstart_job(served, machine):
+    """Nobody has an upstart any more; its shell at least does here what it would."""
+    if machine.init == "systemd":
+        pytest.skip("systemd would start it, too")
+    served.do("stop")
+    with open(machine.path(JOB), encoding="utf-8") as file:
+        command = re.search("^exec .*$", file.read(), re.M).group()
+    shell = machine.spawn("sh", "-ec", command)
+    master = served.wait_up()["pystatsd-master"]
+    assert proc.stat(master)[2] == shell.pid, "it went into the background"
+    os.kill(master, signal.SIGTERM)
+    shell.communicate(timeout=60)
+    assert shell.returncode == 0
+    served.do("start")
 
 
 def test_upgrade(served, machine, carbon, newer):

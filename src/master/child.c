@@ -87,6 +87,25 @@ is_permanent(int status)
     return WIFEXITED(status) && WEXITSTATUS(status) == CHILD_STATUS_PERMANENT;
 }
 
+/* A signal, and none that others end a process with: what it had to do may be what kills it. */
+static bool
+is_own_signal(int status)
+{
+    return WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL && WTERMSIG(status) != SIGTERM;
+}
+
+/* What made it end by itself it has said, and that stays so. */
+static enum child_action
+retry_first(struct child *child, const struct child_event *event)
+{
+    if (!is_own_signal(event->status) || child->n_first == CHILD_TRIES_MAX)
+        return fail(child, event);
+    child->pid = 0;
+    child->n_first++;
+    child->n_restarts++;
+    return wait_longer(child, event);
+}
+
 static enum child_action
 replace_now(struct child *child, const struct child_event *event)
 {
@@ -102,18 +121,37 @@ was_killed_at_work(const struct child *child, const struct child_event *event)
            WTERMSIG(event->status) == SIGKILL;
 }
 
+static void
+earn(struct child *child, uint64_t life_ms)
+{
+    uint64_t credit_ms = child->credit_ms + life_ms;
+
+    child->credit_ms = credit_ms < CHILD_STEADY_MS ? (uint32_t)credit_ms : CHILD_STEADY_MS;
+}
+
+static bool
+pay(struct child *child)
+{
+    if (child->credit_ms < CHILD_KILL_MS)
+        return false;
+    child->credit_ms -= CHILD_KILL_MS;
+    return true;
+}
+
 static enum child_action
 replace(struct child *child, const struct child_event *event)
 {
+    uint64_t life_ms = event->now_ms - child->started_ms;
+
     if (is_permanent(event->status))
         return fail(child, event);
     child->pid = 0;
     child->n_restarts++;
-    if (was_killed_at_work(child, event))
-        return replace_now(child, event);
-    if (event->now_ms - child->started_ms < CHILD_STEADY_MS)
+    earn(child, life_ms);
+    if (life_ms >= CHILD_STEADY_MS)
+        backoff_reset(&child->backoff);
+    else if (!was_killed_at_work(child, event) || !pay(child))
         return wait_longer(child, event);
-    backoff_reset(&child->backoff);
     return replace_now(child, event);
 }
 
@@ -164,7 +202,7 @@ stop_stalled(struct child *child, const struct child_event *event)
     return CHILD_KILL;
 }
 
-/* The one try that is left. */
+/* A try that is left. */
 static enum child_action
 start_last(struct child *child, enum child_state state)
 {
@@ -172,7 +210,7 @@ start_last(struct child *child, enum child_state state)
         child->deadline_ms = UINT64_MAX;
     child->state = state;
     child->pid = 0;
-    child->is_spent = true;
+    child->n_last++;
     return CHILD_FORK;
 }
 
@@ -189,11 +227,18 @@ stop_absent(struct child *child, const struct child_event *event)
     return child->has_served ? start_last(child, CHILD_STOPPING) : end(child, event);
 }
 
+/* Whatever it died of, one more; after that only for what kills its readers. */
+static bool
+is_last_left(const struct child *child, int status)
+{
+    return child->n_last == 0 || (child->n_last < CHILD_TRIES_MAX && is_own_signal(status));
+}
+
 /* What time there was to stop does not begin anew. */
 static enum child_action
 end_or_start_last(struct child *child, const struct child_event *event)
 {
-    if (child->pid == 0 || child->is_spent || !child->has_served ||
+    if (child->pid == 0 || !child->has_served || !is_last_left(child, event->status) ||
         child_ended_well(event->status) || is_permanent(event->status))
         return end(child, event);
     child->n_restarts++;
@@ -220,7 +265,7 @@ lose_patience(struct child *child, const struct child_event *event)
 {
     (void)event;
     child->deadline_ms = UINT64_MAX;
-    child->is_spent = true;
+    child->n_last = CHILD_TRIES_MAX;
     return CHILD_KILL;
 }
 
@@ -236,7 +281,7 @@ static transition *const transitions[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
     [CHILD_STARTING] = {
         [CHILD_READY] = note_ready,
         [CHILD_STALLED] = abort_stalled,
-        [CHILD_EXITED] = fail,
+        [CHILD_EXITED] = retry_first,
         [CHILD_RETIRE] = retire,
         [CHILD_STOP] = ask,
     },
@@ -276,6 +321,7 @@ child_init(struct child *child, uint32_t grace_ms)
     *child = (struct child){
         .state = CHILD_WAITING,
         .grace_ms = grace_ms,
+        .credit_ms = CHILD_STEADY_MS,
         .backoff = {.first_ms = BACKOFF_FIRST_MS, .cap_ms = BACKOFF_CAP_MS},
     };
 }

@@ -5,6 +5,7 @@
 #include "master/crew.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,8 @@
  * behind one that has stalled; a sender delivers for 10 s at most. */
 #define WORKER_GRACE_MS 10000
 #define SENDER_GRACE_MS 14000
+
+#define KILLS_TOLD_PER_S 1
 
 static int
 run_worker(const struct crew *crew, int ready_fd)
@@ -97,7 +100,7 @@ death_signal(const struct crew *crew)
     return crew->config->sender.arena_outlives ? SIGKILL : SIGTERM;
 }
 
-/* Of the first of each it is awaited that it says so when it serves. */
+/* Until one of each has, it is awaited that it says so when it serves. */
 static pid_t
 fork_child(struct crew *crew, enum role role)
 {
@@ -107,6 +110,7 @@ fork_child(struct crew *crew, enum role role)
 
     if (role == ROLE_WORKER)
         holdings_open_gauges(crew->holdings, crew->config->sender.gauges_name);
+    spawn_close(fds, &crew->ready_fds[role]);
     if (!crew->children[role].has_served)
         error =
             spawn_pipe(fds, 0, KEPT_BY_NONE, roles[role].keeper, &crew->ready_fds[role], &ready_fd);
@@ -147,15 +151,36 @@ ask_to_stop(struct crew *crew, enum role role)
         kill(crew->children[role].pid, SIGTERM);
 }
 
+/* Whoever kills again and again is to fill no disk: once a second, and how many there were besides,
+ * which the next end tells at the latest. */
+static bool
+is_told(struct crew *crew, enum role role, const struct child_event *event)
+{
+    struct limit *kills = &crew->kills[role];
+    bool is_kill = crew->children[role].state == CHILD_WAITING && WIFSIGNALED(event->status) &&
+                   WTERMSIG(event->status) == SIGKILL;
+    uint64_t n_untold = kills->n_suppressed;
+
+    if (is_kill && !limit_allow(kills, KILLS_TOLD_PER_S, event->now_ms, &n_untold))
+        return false;
+    kills->n_suppressed = 0;
+    if (n_untold > 0)
+        log_warnx("%" PRIu64 " more deaths of a %s by signal %d were not told", n_untold,
+                  roles[role].name, SIGKILL);
+    return true;
+}
+
 /* What an operator is told of an end that was not asked for, and of what follows. */
 static void
-log_end(const struct crew *crew, enum role role, pid_t pid, const struct child_event *event,
+log_end(struct crew *crew, enum role role, pid_t pid, const struct child_event *event,
         enum child_action action)
 {
     const struct child *child = &crew->children[role];
     const char *name = roles[role].name;
     char text[CHILD_TEXT_MAX];
 
+    if (!is_told(crew, role, event))
+        return;
     child_format_status(event->status, text);
     if (child->state == CHILD_WAITING && event->status == 0)
         log_warnx("%s (pid %d) ended unasked; restarting in %d ms", name, (int)pid,

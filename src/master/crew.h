@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/limit.h"
 #include "master/child.h"
 #include "master/config.h"
 #include "master/holdings.h"
@@ -27,6 +28,7 @@ struct crew {
     uint64_t first_beats[ROLE_COUNT]; /* before the one that is there has done anything */
     uint64_t look_ms;                 /* when the children's progress is looked at next */
     int ready_fds[ROLE_COUNT];        /* readable when the first of each serves or ends, else -1 */
+    struct limit kills[ROLE_COUNT];   /* what is told of those that are replaced */
     int exit_status; /* the daemon's, once one ended that is not to be replaced, else 0 */
     char failure[CREW_TEXT_MAX]; /* which one, and how */
 };

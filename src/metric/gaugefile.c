@@ -54,7 +54,8 @@ gaugefile_begin(struct buf *buf)
 static bool
 is_entry(const struct gaugefile_entry *entry)
 {
-    return entry->name_len > 0 && entry->name_len <= RECORD_NAME_MAX && isfinite(entry->value);
+    return entry->name_len > 0 && entry->name_len <= RECORD_NAME_MAX && isfinite(entry->value) &&
+           entry->set_ms <= GAUGEFILE_SET_MS_MAX;
 }
 
 int

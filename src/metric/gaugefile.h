@@ -15,6 +15,9 @@
 
 #include "base/buf.h"
 
+/* No clock says more; what is reckoned with it does not wrap. */
+#define GAUGEFILE_SET_MS_MAX (UINT64_C(1) << 53)
+
 struct gaugefile_header {
     char magic[8];
     uint32_t version;
@@ -24,7 +27,7 @@ struct gaugefile_header {
 };
 
 struct gaugefile_entry {
-    uint64_t set_ms; /* wall clock */
+    uint64_t set_ms; /* wall clock, to GAUGEFILE_SET_MS_MAX */
     double value;    /* finite */
     const char *name;
     size_t name_len; /* from 1 to RECORD_NAME_MAX */

@@ -47,9 +47,24 @@ close_ledger(struct queue *queue)
     vault_change(&queue->vault, VAULT_NONE, VAULT_FREE, 0);
 }
 
+/* What is not to be sent again is not kept, whatever it was kept for. */
+static void
+drop_delivered(struct queue *queue)
+{
+    static const uint32_t states[] = {VAULT_DELIVERED, VAULT_REPLAY};
+    uint32_t slot;
+
+    for (size_t i = 0; i < 2; i++) {
+        while ((slot = queue_oldest(queue, states[i], VAULT_NONE)) != VAULT_NONE)
+            queue_drop(queue, slot, LEDGER_QUEUE);
+    }
+}
+
 int
 backlog_open(struct backlog *backlog, const struct sender_opts *opts, enum vault_found *out)
 {
+    const struct ledger *ledger = queue_ledger(&backlog->queue);
+    uint64_t n_corrupt;
     int error;
 
     memset(backlog, 0, sizeof(*backlog));
@@ -58,10 +73,13 @@ backlog_open(struct backlog *backlog, const struct sender_opts *opts, enum vault
     error = queue_open(&backlog->queue, opts->arena_fd, opts->queue_memory, out);
     if (error != 0)
         return error;
-    stow_open(&backlog->stow, &backlog->queue, opts->spool_fd, opts->spool_max_bytes,
-              opts->spool_max_age_ms);
+    n_corrupt = ledger->dropped[LEDGER_CORRUPT];
+    if (backlog->replay_window_ms == 0)
+        drop_delivered(&backlog->queue);
+    stow_open(&backlog->stow, &backlog->queue, opts);
     drop_touched(backlog);
     close_ledger(&backlog->queue);
+    backlog->n_found_corrupt = ledger->dropped[LEDGER_CORRUPT] - n_corrupt;
     return 0;
 }
 
@@ -72,6 +90,17 @@ backlog_close(struct backlog *backlog)
     queue_close(&backlog->queue);
 }
 
+/* Whether the slot is to replace, in carbon, what is on its way there once more: that must not be
+ * the last of their interval. */
+static bool
+is_followed(const struct backlog *backlog, const struct backlog_item *busy, uint32_t slot)
+{
+    const struct vault_slot *next = vault_at(&backlog->queue.vault, slot);
+
+    return busy->kind == BACKLOG_REPLAY && next->state == VAULT_REPLAY &&
+           next->timestamp_s == busy->batch.timestamp_s;
+}
+
 static bool
 evict(struct backlog *backlog, const struct backlog_item *busy, enum ledger_reason reason)
 {
@@ -80,7 +109,7 @@ evict(struct backlog *backlog, const struct backlog_item *busy, enum ledger_reas
 
     for (size_t i = 0; i < 3 && slot == VAULT_NONE; i++)
         slot = queue_oldest(&backlog->queue, states[i], busy->slot);
-    if (slot == VAULT_NONE)
+    if (slot == VAULT_NONE || is_followed(backlog, busy, slot))
         return false;
     if (vault_at(&backlog->queue.vault, slot)->state != VAULT_QUEUED ||
         stow_put(&backlog->stow, &backlog->queue, slot) != 0)
@@ -165,5 +194,7 @@ backlog_failed(struct backlog *backlog, struct backlog_item *item)
         journal->touched = 0;
         vault_change(&backlog->queue.vault, VAULT_NONE, VAULT_FREE, 0);
     }
+    if (item->kind == BACKLOG_FILE)
+        backlog->stow.spool.busy = 0;
     release(item);
 }

@@ -18,6 +18,7 @@ struct backlog {
     struct stow stow;
     struct pace pace;
     uint64_t replay_window_ms; /* 0: what is delivered is not kept */
+    uint64_t n_found_corrupt;  /* lines that were found damaged when it was opened */
 };
 
 enum backlog_kind { BACKLOG_NOTHING, BACKLOG_QUEUED, BACKLOG_REPLAY, BACKLOG_FILE };

@@ -25,8 +25,9 @@ queue_of(struct delivery *delivery)
 /* ---- beginning */
 
 static void
-log_found(struct delivery *delivery, enum vault_found found, uint64_t n_corrupt)
+log_found(struct delivery *delivery, enum vault_found found)
 {
+    uint64_t n_corrupt = delivery->backlog.n_found_corrupt;
     size_t n_batches;
     uint64_t n_lines = queue_lines(queue_of(delivery), &n_batches);
 
@@ -48,14 +49,13 @@ void
 delivery_open(struct delivery *delivery, const struct sender_opts *opts)
 {
     enum vault_found found;
-    struct ledger *ledger = queue_ledger(queue_of(delivery));
     int error = backlog_open(&delivery->backlog, opts, &found);
 
     delivery->opts = opts;
     delivery->item.slot = VAULT_NONE;
     if (error != 0)
         fatalx(EXIT_FAILURE, "cannot use the sender's memory: %s", strerror(-error));
-    log_found(delivery, found, ledger->dropped[LEDGER_CORRUPT]);
+    log_found(delivery, found);
     target_init(&delivery->target, opts->ask_fd, opts->addresses_fd, opts->destination,
                 opts->dns_refresh_ms);
     outage_init(&delivery->outage, clock_mono_ms());
@@ -196,14 +196,6 @@ delivery_make_room(struct delivery *delivery, size_t len)
         give_way(delivery);
 }
 
-void
-delivery_take(struct delivery *delivery, const struct batch *batch, const struct ledger *told)
-{
-    while (!backlog_take(&delivery->backlog, batch, told, &delivery->item, clock_mono_ms()))
-        give_way(delivery);
-    (void)stow_put_all(&delivery->backlog.stow, queue_of(delivery), delivery->item.slot);
-}
-
 /* ---- what goes out */
 
 /* What is on its way to the old destination, and not there yet, is sent to the new one, whole. */
@@ -284,6 +276,14 @@ begin_next(struct delivery *delivery)
         return false;
     begin(delivery);
     return true;
+}
+
+void
+delivery_take(struct delivery *delivery, const struct batch *batch, const struct ledger *told)
+{
+    while (!backlog_take(&delivery->backlog, batch, told, &delivery->item, clock_mono_ms()))
+        give_way(delivery);
+    (void)stow_put_all(&delivery->backlog.stow, queue_of(delivery), delivery->item.slot);
 }
 
 void

@@ -18,6 +18,8 @@
 #define FRAMES_PER_TURN 1024
 /* A worker whose frames are never right is not asked for them without end. */
 #define ASK_MS 1000
+/* Nor for one flush: what of it holds is taken then. */
+#define TRIES 3
 /* How often the same trouble is told. */
 #define REMIND_MS 60000
 
@@ -92,13 +94,15 @@ add_own(struct intake *intake, const struct ledger *ledger, struct batch *batch)
 static void
 save_gauges(struct intake *intake, const struct batch *batch)
 {
-    uint64_t now_ms = clock_mono_ms();
+    uint64_t now_ms = clock_mono_ms(), *beat = &intake->opts->board->beats[BOARD_SENDER];
     int error;
 
     if (intake->opts->gauges_fd < 0)
         return;
+    board_count(beat);
     error = gauges_save(intake->opts->gauges_fd, intake->opts->gauges_name, batch->records.data,
                         batch->records.len);
+    board_count(beat);
     if (error == 0 || (intake->gauges_ms != 0 && now_ms - intake->gauges_ms < REMIND_MS))
         return;
     intake->gauges_ms = now_ms;
@@ -181,6 +185,29 @@ begin(struct intake *intake, const struct frame_header *header)
         fatal(EXIT_FAILURE, "no memory for a flush"); /* it is sent again to who comes next */
 }
 
+/* Whether a flush of which a frame holds what is no record is to be sent anew. */
+static bool
+is_worth_asking(struct intake *intake, uint64_t id)
+{
+    if (intake->broken_id != id)
+        intake->n_broken = 0;
+    intake->broken_id = id;
+    return ++intake->n_broken < TRIES;
+}
+
+/* Adds to the flush what a frame holds, or forgets the flush. */
+static void
+add_frame(struct intake *intake, const struct frame *frame)
+{
+    if (batch_add(intake->incoming, frame->payload, frame->header.len) == 0)
+        return;
+    count_bad(intake, "what it holds is no record");
+    if (!is_worth_asking(intake, frame->header.flush_id))
+        return;
+    forget_incoming(intake);
+    intake->lacks = true;
+}
+
 static void
 take_frame(struct intake *intake, const struct frame *frame)
 {
@@ -192,10 +219,10 @@ take_frame(struct intake *intake, const struct frame *frame)
         begin(intake, header);
     if (intake->passing && is_last)
         acknowledge(intake, header->flush_id);
+    if (intake->incoming != NULL)
+        add_frame(intake, frame);
     if (intake->incoming == NULL)
         return;
-    if (batch_add(intake->incoming, frame->payload, header->len) != 0)
-        count_bad(intake, "what it holds is no record");
     delivery_make_room(intake->delivery, intake->incoming->records.cap);
     if (is_last)
         commit(intake);

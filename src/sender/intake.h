@@ -23,6 +23,8 @@ struct intake {
     bool has_ended;         /* every writer of the pipe is gone */
     bool said_bad;          /* once in a process's life */
     bool lacks;             /* something of a flush was lost: it is to be sent anew */
+    uint64_t broken_id;     /* the flush that held what is no record, last */
+    unsigned n_broken;      /* frames of it, of all its tries */
     uint64_t asked_ms;      /* monotonic: for that, last */
     uint64_t gauges_ms;     /* monotonic: that they could not be saved was told last; 0: never */
 };

@@ -1,7 +1,7 @@
 /*
  * journal: what must change at once, though it is many words: the ledger's counts, and the state of
  * the one batch that they change with. Two copies lie in shared memory; a change is written whole
- * into the older one and made valid by one vault, and only then done where it belongs. Doing it
+ * into the older one and made valid by one store, and only then done where it belongs. Doing it
  * twice is doing it once, so who finds a journal does its last change again.
  */
 #ifndef SENDER_JOURNAL_H
@@ -18,12 +18,11 @@ struct journal {
     uint64_t order;     /* of the batch that was taken last; they count up */
     struct ledger now;
     struct ledger told; /* as own statistics told it last */
-    /* The last change: the state that the slot is in from now on, and since when; and the id of the
-     * file that is in the spool no more, or 0. */
+    /* The last change: the state that the slot is in from now on, and since when. */
     uint32_t slot, state;
     uint64_t stamp_ms;
-    uint64_t unspooled;
-    uint32_t crc; /* of all before */
+    uint64_t unspooled; /* the file, by its id, that was delivered and is not gone yet; 0: none */
+    uint32_t crc;       /* of all before */
     uint32_t unused;
 };
 

@@ -1,33 +1,21 @@
 /*
- * spool: see spool.h. Owns the directory's index and its limits. Knows neither carbon nor the log.
+ * spool: see spool.h. Owns the directory and its limits. Knows neither carbon nor the log.
  */
 #include "sender/spool.h"
 
-#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "sender/spoolindex.h"
 
-/* Only what is used of it takes memory. One more than there may be, for the moment between. */
-#define INDEX_SIZE ((SPOOL_FILES_MAX + 1) * sizeof(struct spool_file))
-
-static int
-compare(const void *left, const void *right)
-{
-    const struct spool_file *a = left, *b = right;
-
-    if (a->timestamp_s != b->timestamp_s)
-        return a->timestamp_s < b->timestamp_s ? -1 : 1;
-    return a->id == b->id ? 0 : a->id < b->id ? -1 : 1;
-}
+/* ---- what was set aside */
 
 static size_t
 find_oldest(const struct spool_file *files, size_t n)
@@ -35,56 +23,18 @@ find_oldest(const struct spool_file *files, size_t n)
     size_t oldest = 0;
 
     for (size_t i = 1; i < n; i++) {
-        if (compare(&files[i], &files[oldest]) < 0)
+        if (spoolindex_compare(&files[i], &files[oldest]) < 0)
             oldest = i;
     }
     return oldest;
 }
-
-/* Where in the index file is, or belongs. Most that come are the newest. */
-static size_t
-place_of(const struct spool *spool, const struct spool_file *file)
-{
-    size_t at = spool->n_files;
-
-    while (at > 0 && compare(&spool->files[at - 1], file) >= 0)
-        at--;
-    return at;
-}
-
-static void
-enter(struct spool *spool, size_t at, const struct spool_file *file)
-{
-    assert(spool->n_files <= SPOOL_FILES_MAX);
-    memmove(&spool->files[at + 1], &spool->files[at],
-            (spool->n_files - at) * sizeof(spool->files[0]));
-    spool->files[at] = *file;
-    spool->n_files++;
-    spool->n_bytes += file->size;
-    spool->n_lines += file->n_lines;
-}
-
-/* n files from at on are not in the spool any more. */
-static void
-forget(struct spool *spool, size_t at, size_t n)
-{
-    for (size_t i = at; i < at + n; i++) {
-        spool->n_bytes -= spool->files[i].size;
-        spool->n_lines -= spool->files[i].n_lines;
-    }
-    spool->n_files -= n;
-    memmove(&spool->files[at], &spool->files[at + n],
-            (spool->n_files - at) * sizeof(spool->files[0]));
-}
-
-/* ---- what was set aside */
 
 static size_t
 find_bad(const struct spool *spool, const struct spool_file *file)
 {
     size_t at = 0;
 
-    while (at < spool->n_bad && compare(&spool->bad[at], file) != 0)
+    while (at < spool->n_bad && spoolindex_compare(&spool->bad[at], file) != 0)
         at++;
     return at;
 }
@@ -125,7 +75,6 @@ static void
 give_up(struct spool *spool, const struct spool_file *file, const char *reason)
 {
     spool->n_bad_files++;
-    spool->n_bad_lines += file->n_lines;
     spool->bad_file = *file;
     spool->bad_reason = reason;
 }
@@ -167,17 +116,27 @@ is_too_old(const struct spool *spool, const struct spool_file *file, uint64_t wa
     return wall_s > file->timestamp_s && wall_s - file->timestamp_s > spool->max_age_s;
 }
 
-/* How many of the oldest must go for n more of size bytes together. */
+static bool
+is_busy(const struct spool *spool, const struct spool_file *file)
+{
+    return spool->busy != 0 && file->id == spool->busy;
+}
+
+/* How many of the oldest must go for n more of size bytes together, the busy one among them. */
 static size_t
 count_surplus(const struct spool *spool, uint64_t size, size_t n, uint64_t wall_ms)
 {
     uint64_t n_bytes = spool->n_bytes + bad_bytes(spool) + size;
-    size_t at = 0;
+    size_t at = 0, n_left = spool->n_files + n;
 
-    while (at < spool->n_files &&
-           (n_bytes > spool->max_bytes || spool->n_files - at + n > SPOOL_FILES_MAX ||
-            is_too_old(spool, &spool->files[at], wall_ms)))
-        n_bytes -= spool->files[at++].size;
+    for (; at < spool->n_files && (n_bytes > spool->max_bytes || n_left > SPOOL_FILES_MAX ||
+                                   is_too_old(spool, &spool->files[at], wall_ms));
+         at++) {
+        if (is_busy(spool, &spool->files[at]))
+            continue;
+        n_bytes -= spool->files[at].size;
+        n_left--;
+    }
     return at;
 }
 
@@ -186,9 +145,27 @@ drop(struct spool *spool, const struct spool_file *file)
 {
     int status = spoolfile_unlink(spool->dir_fd, file, SPOOLFILE_FLUSH);
 
+    spool_beat(spool);
     if (status == 0)
         spool->n_dropped += file->n_lines;
     return status;
+}
+
+/* The first n have gone, but for the busy one. */
+static void
+forget_gone(struct spool *spool, size_t n)
+{
+    size_t at = 0;
+
+    while (at < n && !is_busy(spool, &spool->files[at]))
+        at++;
+    if (at < n) {
+        struct spool_file busy = spool->files[at];
+
+        spool->files[at] = spool->files[--n];
+        spool->files[n] = busy;
+    }
+    spoolindex_forget(spool, 0, n);
 }
 
 /* Where nothing can be removed nothing is forgotten either: what is in the index can still be
@@ -203,10 +180,11 @@ make_room(struct spool *spool, uint64_t size, size_t n, uint64_t wall_ms)
         remove_oldest_bad(spool);
     n_surplus = count_surplus(spool, size, n, wall_ms);
     while (n_gone < n_surplus && status == 0) {
-        status = drop(spool, &spool->files[n_gone]);
+        if (!is_busy(spool, &spool->files[n_gone]))
+            status = drop(spool, &spool->files[n_gone]);
         n_gone += status == 0;
     }
-    forget(spool, 0, n_gone);
+    forget_gone(spool, n_gone);
     return status;
 }
 
@@ -224,7 +202,19 @@ static void
 drop_from_index(struct spool *spool, size_t at)
 {
     drop(spool, &spool->files[at]);
-    forget(spool, at, 1);
+    spoolindex_forget(spool, at, 1);
+}
+
+/* The oldest that there are too many of go, all at once. */
+static void
+put_in_order(struct spool *spool)
+{
+    size_t n = spool->n_files > SPOOL_FILES_MAX ? spool->n_files - SPOOL_FILES_MAX : 0;
+
+    qsort(spool->files, spool->n_files, sizeof(*spool->files), spoolindex_compare);
+    for (size_t i = 0; i < n; i++)
+        drop(spool, &spool->files[i]);
+    spoolindex_forget(spool, 0, n);
 }
 
 /* A file that nothing but its name is known of. What it says of itself must do until it is read. */
@@ -245,11 +235,11 @@ take_file(struct spool *spool, struct spool_file *file)
         return 0;
     close(fd);
     file->n_lines = header.n_lines;
-    enter(spool, spool->n_files, file);
+    spoolindex_enter(spool, spool->n_files, file);
     if (file->size > spool->max_bytes)
         drop_from_index(spool, spool->n_files - 1);
-    else if (spool->n_files > SPOOL_FILES_MAX)
-        drop_from_index(spool, find_oldest(spool->files, spool->n_files));
+    else if (spool->n_files == SPOOLINDEX_MAX)
+        put_in_order(spool);
     return 0;
 }
 
@@ -287,6 +277,7 @@ scan(struct spool *spool)
         close(fd);
     errno = 0;
     while (status == 0 && (entry = readdir(directory)) != NULL) {
+        spool_beat(spool);
         status = take_entry(spool, entry->d_name);
         errno = 0;
     }
@@ -299,7 +290,7 @@ scan(struct spool *spool)
 
 int
 spool_open(struct spool *spool, int dir_fd, uint64_t max_bytes, uint64_t max_age_ms,
-           uint64_t wall_ms)
+           uint64_t wall_ms, uint64_t *beat)
 {
     int status;
 
@@ -307,18 +298,16 @@ spool_open(struct spool *spool, int dir_fd, uint64_t max_bytes, uint64_t max_age
         .dir_fd = dir_fd,
         .max_bytes = max_bytes,
         .max_age_s = max_age_ms / 1000,
-        .files = mmap(NULL, INDEX_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+        .beat = beat,
     };
-    if (spool->files == MAP_FAILED) {
-        spool->files = NULL;
-        return -ENOMEM;
-    }
-    status = scan(spool);
+    status = spoolindex_init(spool);
+    if (status == 0)
+        status = scan(spool);
     if (status != 0) {
         spool_close(spool);
         return status;
     }
-    qsort(spool->files, spool->n_files, sizeof(*spool->files), compare);
+    put_in_order(spool);
     make_room(spool, 0, 0, wall_ms);
     return 0;
 }
@@ -326,8 +315,7 @@ spool_open(struct spool *spool, int dir_fd, uint64_t max_bytes, uint64_t max_age
 void
 spool_close(struct spool *spool)
 {
-    if (spool->files != NULL)
-        munmap(spool->files, INDEX_SIZE);
+    spoolindex_release(spool);
     *spool = (struct spool){.dir_fd = -1};
 }
 
@@ -335,10 +323,10 @@ int
 spool_put(struct spool *spool, const struct batch *batch, uint64_t wall_ms)
 {
     struct spool_file file = spoolfile_of(batch);
-    size_t at = place_of(spool, &file);
+    size_t at = spoolindex_place(spool, &file);
     int status;
 
-    if (at < spool->n_files && compare(&spool->files[at], &file) == 0)
+    if (at < spool->n_files && spoolindex_compare(&spool->files[at], &file) == 0)
         return 0;
     if (file.size > spool->max_bytes)
         return -EFBIG;
@@ -346,7 +334,7 @@ spool_put(struct spool *spool, const struct batch *batch, uint64_t wall_ms)
     if (status == 0)
         status = spoolfile_write(spool->dir_fd, &file, batch);
     if (status == 0)
-        enter(spool, place_of(spool, &file), &file);
+        spoolindex_enter(spool, spoolindex_place(spool, &file), &file);
     return status;
 }
 
@@ -372,7 +360,7 @@ spool_load(struct spool *spool, const struct spool_file *file, struct batch **ou
     }
     if (status == 0 || is_passing(status))
         return status;
-    forget(spool, (size_t)(file - spool->files), 1);
+    spoolindex_forget(spool, (size_t)(file - spool->files), 1);
     if (status == -EBADMSG)
         set_aside(spool, &copy, reason);
     else
@@ -385,7 +373,7 @@ spool_remove(struct spool *spool, const struct spool_file *file)
 {
     int status = spoolfile_unlink(spool->dir_fd, file, SPOOLFILE_FLUSH);
 
-    forget(spool, (size_t)(file - spool->files), 1);
+    spoolindex_forget(spool, (size_t)(file - spool->files), 1);
     return status;
 }
 

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/board.h"
 #include "sender/batch.h"
 #include "sender/spoolfile.h"
 
@@ -23,16 +24,17 @@
 
 struct spool {
     int dir_fd;
+    uint64_t *beat; /* of the process, see base/board.h; or NULL */
     uint64_t max_bytes, max_age_s;
     struct spool_file *files; /* oldest first */
     size_t n_files;
     uint64_t n_bytes, n_lines; /* in files */
     uint64_t n_dropped;        /* lines that had to go for the limits, since it was opened */
+    uint64_t busy; /* the flush that is on its way, which does not go for the limits; 0: none */
 
     struct spool_file bad[SPOOL_BAD_MAX + 1]; /* on disk, in no order */
     size_t n_bad;
-    /* Given up, since it was opened: files, what they said to hold, and the last of them. */
-    uint64_t n_bad_files, n_bad_lines;
+    uint64_t n_bad_files; /* given up, since it was opened; and the last of them */
     struct spool_file bad_file;
     const char *bad_reason;
     uint64_t n_ignored; /* entries with a name of ours that cannot be read or are no plain files */
@@ -40,14 +42,16 @@ struct spool {
 
 /* Takes what is in the directory, which must be open for reading, and is borrowed. Leftovers of
  * killed processes go, and the oldest where there is too much: more than max_bytes (with those set
- * aside), older than max_age_ms, or more than SPOOL_FILES_MAX. Returns 0 or -errno. */
+ * aside), older than max_age_ms, or more than SPOOL_FILES_MAX. Whatever takes long goes with *beat.
+ * Returns 0 or -errno. */
 int spool_open(struct spool *spool, int dir_fd, uint64_t max_bytes, uint64_t max_age_ms,
-               uint64_t wall_ms);
+               uint64_t wall_ms, uint64_t *beat);
 
 /* Forgets the directory; everything stays there. Fine on a zeroed struct. */
 void spool_close(struct spool *spool);
 
-/* Writes a sealed batch, durably; the oldest make room for it. One that is there already stays.
+/* Writes a sealed batch, durably; the oldest make room for it, but not the one that is busy, beside
+ * which there may be one too much. One that is there already stays.
  * Returns 0, or -errno: nothing is then left behind. -EFBIG: larger than max_bytes. */
 int spool_put(struct spool *spool, const struct batch *batch, uint64_t wall_ms);
 
@@ -66,5 +70,13 @@ int spool_remove(struct spool *spool, const struct spool_file *file);
 
 /* Whether the flush is in the spool. */
 bool spool_has(const struct spool *spool, uint64_t id);
+
+/* The process gets on. */
+static inline void
+spool_beat(const struct spool *spool)
+{
+    if (spool->beat != NULL)
+        board_count(spool->beat);
+}
 
 #endif

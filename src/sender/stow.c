@@ -22,6 +22,19 @@ lesser(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* So many lines are in the spool no more. Of damaged files nobody may know how many they held: it
+ * is what the limits have not cost. */
+static void
+count_gone(struct stow *stow, struct ledger *ledger, uint64_t n_gone)
+{
+    const struct spool *spool = &stow->spool;
+    uint64_t n_limits = lesser(n_gone, spool->n_dropped - stow->n_dropped_seen);
+    uint64_t n_bad = spool->n_bad_files > stow->n_bad_seen ? n_gone - n_limits : 0;
+
+    ledger->dropped[LEDGER_CORRUPT] += n_bad;
+    ledger->dropped[LEDGER_SPOOL] += n_gone - n_bad;
+}
+
 /* The ledger says of the spool what the spool says itself: files have gone for its limits, or were
  * damaged, or others are there that nobody had counted. */
 static void
@@ -30,16 +43,12 @@ agree(struct stow *stow, struct queue *queue)
     struct ledger *ledger = queue_ledger(queue);
     uint64_t n_lines = stow->is_open ? stow->spool.n_lines : 0;
 
-    if (n_lines > ledger->spooled) {
+    if (n_lines > ledger->spooled)
         ledger->emitted += n_lines - ledger->spooled;
-    } else if (n_lines < ledger->spooled) {
-        uint64_t n_gone = ledger->spooled - n_lines;
-        uint64_t n_bad = lesser(n_gone, stow->spool.n_bad_lines - stow->n_bad_seen);
-
-        ledger->dropped[LEDGER_CORRUPT] += n_bad;
-        ledger->dropped[LEDGER_SPOOL] += n_gone - n_bad;
-    }
-    stow->n_bad_seen = stow->spool.n_bad_lines;
+    else
+        count_gone(stow, ledger, ledger->spooled - n_lines);
+    stow->n_bad_seen = stow->spool.n_bad_files;
+    stow->n_dropped_seen = stow->spool.n_dropped;
     if (n_lines == ledger->spooled)
         return;
     ledger->spooled = n_lines;
@@ -56,6 +65,37 @@ finish_put(struct queue *queue, uint32_t slot)
     vault_change(&queue->vault, slot, VAULT_FREE, 0);
 }
 
+static bool
+has_leftover(const struct stow *stow)
+{
+    return stow->leftover.size > 0;
+}
+
+/* That a file is to go is known to the next process until it has gone. Returns 0 or -errno. */
+static int
+remove_file(struct stow *stow, struct queue *queue, const struct spool_file *file)
+{
+    struct spool_file copy = *file;
+    int error = spool_remove(&stow->spool, file);
+
+    if (error == 0)
+        queue->vault.journal.unspooled = 0;
+    else
+        stow->leftover = copy;
+    return error;
+}
+
+static void
+remove_leftover(struct stow *stow, struct queue *queue)
+{
+    if (!has_leftover(stow) ||
+        spoolfile_unlink(stow->spool.dir_fd, &stow->leftover, SPOOLFILE_FLUSH) != 0)
+        return;
+    if (queue->vault.journal.unspooled == stow->leftover.id)
+        queue->vault.journal.unspooled = 0;
+    stow->leftover = (struct spool_file){0};
+}
+
 /* What was begun when the process before this one was killed. */
 static void
 finish_all(struct stow *stow, struct queue *queue)
@@ -64,11 +104,14 @@ finish_all(struct stow *stow, struct queue *queue)
     uint32_t slots[VAULT_SLOTS], n = queue->vault.n_live;
 
     if (gone != NULL)
-        spool_remove(&stow->spool, gone);
+        remove_file(stow, queue, gone);
+    else if (stow->is_open)
+        queue->vault.journal.unspooled = 0;
     memcpy(slots, queue->vault.live, n * sizeof(slots[0]));
     for (uint32_t i = 0; i < n && stow->spool.n_files > 0; i++) {
         const struct vault_slot *slot = vault_at(&queue->vault, slots[i]);
 
+        spool_beat(&stow->spool);
         if (slot->state == VAULT_QUEUED && spool_has(&stow->spool, slot->id))
             finish_put(queue, slots[i]);
     }
@@ -82,15 +125,17 @@ log_bad(const struct spool *spool)
 }
 
 void
-stow_open(struct stow *stow, struct queue *queue, int dir_fd, uint64_t max_bytes,
-          uint64_t max_age_ms)
+stow_open(struct stow *stow, struct queue *queue, const struct sender_opts *opts)
 {
+    uint64_t *beat = opts->board != NULL ? &opts->board->beats[BOARD_SENDER] : NULL;
     int error = 0;
 
     memset(stow, 0, sizeof(*stow));
-    if (dir_fd >= 0)
-        error = spool_open(&stow->spool, dir_fd, max_bytes, max_age_ms, clock_wall_ms());
-    stow->is_open = dir_fd >= 0 && error == 0;
+    if (opts->spool_fd >= 0)
+        error = spool_open(&stow->spool, opts->spool_fd, opts->spool_max_bytes,
+                           opts->spool_max_age_ms, clock_wall_ms(), beat);
+    stow->never_twice = opts->never_twice;
+    stow->is_open = opts->spool_fd >= 0 && error == 0;
     if (error != 0)
         log_warnx("cannot use SPOOL_DIR: %s", strerror(-error));
     if (stow->spool.n_bad_files > 0)
@@ -119,7 +164,9 @@ stow_put(struct stow *stow, struct queue *queue, uint32_t slot)
     if (!stow->is_open)
         return -ENOENT;
     batch = vault_batch(&queue->vault, slot);
+    spool_beat(&stow->spool);
     error = spool_put(&stow->spool, &batch, clock_wall_ms());
+    spool_beat(&stow->spool);
     fault_point("sender_spooled");
     if (error == 0)
         finish_put(queue, slot);
@@ -165,11 +212,16 @@ stow_load(struct stow *stow, struct queue *queue)
     const struct spool_file *file;
     struct batch *batch = NULL;
 
+    remove_leftover(stow, queue);
+    if (has_leftover(stow) && stow->never_twice)
+        return NULL;
     while (stow->is_open && (file = spool_oldest(&stow->spool)) != NULL) {
         uint64_t n_bad_files = stow->spool.n_bad_files;
 
-        if (spool_load(&stow->spool, file, &batch) == 0)
+        if (spool_load(&stow->spool, file, &batch) == 0) {
+            stow->spool.busy = batch->id;
             return batch;
+        }
         if (stow->spool.n_bad_files == n_bad_files)
             break;
         log_bad(&stow->spool);
@@ -188,8 +240,8 @@ stow_find(const struct stow *stow, uint64_t id)
     return NULL;
 }
 
-/* The file goes when the ledger has it no more; where that does not happen, the next process does
- * it. */
+/* The file goes when the ledger has it no more; where that does not happen, it is tried again, also
+ * by the next process. */
 static void
 unspool(struct stow *stow, struct queue *queue, const struct spool_file *file)
 {
@@ -202,7 +254,8 @@ unspool(struct stow *stow, struct queue *queue, const struct spool_file *file)
     journal->now.spooled -= file->n_lines;
     vault_change(&queue->vault, VAULT_NONE, VAULT_FREE, 0);
     fault_point("sender_unspooled");
-    if ((error = spool_remove(&stow->spool, file)) != 0)
+    stow->spool.busy = 0;
+    if ((error = remove_file(stow, queue, file)) != 0)
         warn(stow, "a flush was delivered, but cannot be removed from", error);
 }
 
@@ -225,19 +278,12 @@ void
 stow_delivered(struct stow *stow, struct queue *queue, const struct batch *batch,
                uint64_t n_refused)
 {
-    const struct spool_file *file = stow_find(stow, batch->id);
     struct ledger *ledger = queue_ledger(queue);
 
     drop_delivered(queue, batch->timestamp_s);
     ledger->delivered += batch->n_lines - n_refused;
     ledger->dropped[LEDGER_REFUSED] += n_refused;
-    if (file != NULL) {
-        unspool(stow, queue, file);
-        return;
-    }
-    /* It had to go for the spool's limits while it was on its way. */
-    ledger->dropped[LEDGER_SPOOL] -= batch->n_lines;
-    vault_change(&queue->vault, VAULT_NONE, VAULT_FREE, 0);
+    unspool(stow, queue, stow_find(stow, batch->id));
 }
 
 void

@@ -10,19 +10,21 @@
 #include <stdint.h>
 
 #include "sender/queue.h"
+#include "sender/sender.h"
 #include "sender/spool.h"
 
 struct stow {
     struct spool spool;
     bool is_open;
-    uint64_t n_bad_seen; /* lines of bad files that are in the ledger */
-    uint64_t warned_ms;  /* monotonic; 0: never */
+    bool never_twice;           /* nothing more is taken out while leftover is there */
+    struct spool_file leftover; /* in the spool no more, but its file could not be removed */
+    uint64_t n_bad_seen, n_dropped_seen; /* of the spool's counts: what is in the ledger */
+    uint64_t warned_ms;                  /* monotonic; 0: never */
 };
 
-/* Takes up what is in the directory; -1: there is none. Where it cannot be used that is logged, and
- * it is as if there were none. */
-void stow_open(struct stow *stow, struct queue *queue, int dir_fd, uint64_t max_bytes,
-               uint64_t max_age_ms);
+/* Takes up what is in the directory, where there is one. Where it cannot be used that is logged,
+ * and it is as if there were none. */
+void stow_open(struct stow *stow, struct queue *queue, const struct sender_opts *opts);
 
 /* Everything stays. */
 void stow_close(struct stow *stow);
@@ -36,7 +38,7 @@ int stow_put(struct stow *stow, struct queue *queue, uint32_t slot);
 bool stow_put_all(struct stow *stow, struct queue *queue, uint32_t busy);
 
 /* Reads the oldest that can be read back; what is damaged is passed over for good. NULL: there is
- * none now. The caller frees it. */
+ * none now. The caller frees it. It is kept as spool.busy, until that is 0 again. */
 struct batch *stow_load(struct stow *stow, struct queue *queue);
 
 /* A batch of the spool is delivered, but for so many lines that are none for carbon. */

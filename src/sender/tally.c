@@ -12,10 +12,17 @@ add_if_any(struct batch *batch, const char *name, uint64_t count)
         batch_add_own(batch, name, (double)count);
 }
 
+/* What was told may have been put right since. */
+static uint64_t
+since(uint64_t now, uint64_t told)
+{
+    return now > told ? now - told : 0;
+}
+
 static uint64_t
 dropped(const struct tally_now *now, enum ledger_reason reason)
 {
-    return now->ledger->dropped[reason] - now->told->dropped[reason];
+    return since(now->ledger->dropped[reason], now->told->dropped[reason]);
 }
 
 /* Of what is no trouble of every day. */
@@ -36,8 +43,8 @@ tally_report(struct tally *tally, const struct tally_now *now, struct batch *bat
 {
     const struct ledger *ledger = now->ledger, *told = now->told;
 
-    batch_add_own(batch, "lines_emitted", (double)(ledger->emitted - told->emitted));
-    batch_add_own(batch, "lines_sent", (double)(ledger->delivered - told->delivered));
+    batch_add_own(batch, "lines_emitted", (double)since(ledger->emitted, told->emitted));
+    batch_add_own(batch, "lines_sent", (double)since(ledger->delivered, told->delivered));
     batch_add_own(batch, "send_failures", (double)tally->failures);
     batch_add_own(batch, "reconnects", (double)tally->reconnects);
     batch_add_own(batch, "queue_lines", (double)now->queue_lines);
@@ -48,7 +55,7 @@ tally_report(struct tally *tally, const struct tally_now *now, struct batch *bat
     }
     batch_add_own(batch, "last_success_age", (double)now->last_success_age_s);
     batch_add_own(batch, "restarts.sender", (double)now->n_restarts);
-    add_if_any(batch, "lines_replayed", ledger->replayed - told->replayed);
+    add_if_any(batch, "lines_replayed", since(ledger->replayed, told->replayed));
     add_if_any(batch, "lines_refused", dropped(now, LEDGER_REFUSED));
     add_reasons(now, batch);
     add_if_any(batch, "frames_bad", tally->frames_bad);

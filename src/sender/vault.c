@@ -131,7 +131,6 @@ vault_change(struct vault *vault, uint32_t slot, uint32_t state, uint64_t stamp_
     journal_save(&vault->file->journal, &vault->journal);
     fault_point("sender_redo");
     do_last_change(vault);
-    vault->journal.unspooled = 0;
     if (slot != VAULT_NONE)
         change_slot(vault, slot, state, stamp_ms);
 }

@@ -280,9 +280,6 @@ cycle_push(struct cycle *cycle)
     }
     if (cycle->push.state == PUSH_DONE && cycle->store->state.phase == STORE_CLEARING)
         note_phase(cycle, STORE_COLLECTING);
-    /* What was taken over has been sent and cleared, or there was nothing of it on its way. */
-    if (cycle->store->adopting != 0 && !cycle_is_busy(cycle))
-        store_settled(cycle->store);
     return 0;
 }
 

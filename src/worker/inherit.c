@@ -69,6 +69,7 @@ adopt_regions(const struct store_map *map, const struct inherit_opts *opts)
         if (error != 0)
             return error;
     }
+    store_settled(map->store);
     return 0;
 }
 

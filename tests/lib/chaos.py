@@ -27,6 +27,7 @@ LINE = re.compile(rb"[!-~]+ -?[0-9]+(\.[0-9]+)? [0-9]{1,10}\n")
 AT_A_FLUSH = 0.1 if FULL else 0.2
 # What a child that died of itself leaves in the log; a killed one died of signal 9.
 KILLED = re.compile(r"\(pid \d+\) died: signal 9 ")
+KILLED_UNTOLD = re.compile(r" (\d+) more deaths of a \w+ by signal 9 were not told")
 OWN_DEATH = re.compile(r"\(pid \d+\) (?:died|ended)(?: unasked)?: (?!signal 9 )[^\n]*")
 
 
@@ -121,6 +122,12 @@ def kill_children(daemon, roles, n, rng):
         if rng.random() < AT_A_FLUSH:
             time.sleep(1 - time.time() % 1 + rng.uniform(0, 0.06))
         kill(*(killed[role] for role in struck))
+
+
+def n_killed(daemon):
+    """How many deaths of signal 9 its log tells of, or counts."""
+    log = daemon.log
+    return len(KILLED.findall(log)) + sum(int(it) for it in KILLED_UNTOLD.findall(log))
 
 
 def await_backlog(sink, timeout):

@@ -110,7 +110,7 @@ def test_stop_while_a_child_waits_for_its_restart(daemon, name):
     daemon.sink.wait_batches(1)
     for _ in range(3):  # a pause long enough to stop in
         child = daemon.child(name)
-        os.kill(child, signal.SIGKILL)
+        os.kill(child, signal.SIGSEGV)
         until(lambda: daemon.warnings(f"(pid {child}) died"), "its death to be noticed")
     daemon.send("kept:1|c")
     assert daemon.stop() == 0

@@ -96,7 +96,7 @@ def strike_rounds(daemons, sink, state, rng, rounds):
         resets.append(len(RESET.findall(daemon.log)) > n_before)
     assert daemon.stop() == 0, daemon.log
     chaos.assert_no_own_death(daemon)
-    assert len(chaos.KILLED.findall(daemon.log)) == len(rounds)
+    assert chaos.n_killed(daemon) == len(rounds)
     chaos.assert_lines(sink)
     return resets
 

@@ -65,11 +65,35 @@ def test_crash_loop(daemons, sink, loads, role):
 @pytest.mark.parametrize("role", ["worker", "sender"])
 def test_first_start_fails(daemons, sink, role):
     """Nothing ever worked: the daemon says so and ends."""
-    environment = {"PYSTATSD_FAULTS": f"{role}_start-:1"}
+    # A worker whose flush nobody takes leaves its memory to the end of its process.
+    environment = {"PYSTATSD_FAULTS": f"{role}_start-:1", "ASAN_OPTIONS": "detect_leaks=0"}
     daemon = daemons(
         sink, chaos.SETTINGS, server=chaos.FAULTS, environment=environment, start=False
     )
     daemon.start(wait=False)
     assert daemon.wait() == 1
     assert f"{role} (pid " in daemon.log and "before it could serve" in daemon.log
+    assert not daemon.group()
+
+
+@pytest.mark.parametrize("role", ["worker", "sender"])
+def test_first_start_crashes(daemons, sink, loads, role):
+    """What a predecessor left may be what it dies of: that is found out within three more tries."""
+    environment = {"PYSTATSD_FAULTS": ",".join([f"{role}_start!:1"] * 3)}
+    daemon = daemons(sink, chaos.SETTINGS, server=chaos.FAULTS, environment=environment)
+    assert len(chaos.OWN_DEATH.findall(daemon.log)) == 3, daemon.log
+    running = loads(daemon, rate=100)
+    sink.wait_batches(len(sink.batches) + 3)  # what waited comes at once, and is none of the load
+    chaos.finish(daemon, sink, running)
+
+
+@pytest.mark.parametrize("role", ["worker", "sender"])
+def test_first_start_crashes_for_ever(daemons, sink, role):
+    environment = {"PYSTATSD_FAULTS": ",".join([f"{role}_start!:1"] * 4)}
+    daemon = daemons(
+        sink, chaos.SETTINGS, server=chaos.FAULTS, environment=environment, start=False
+    )
+    daemon.start(wait=False)
+    assert daemon.wait() == 1
+    assert "before it could serve: signal 6" in daemon.log
     assert not daemon.group()

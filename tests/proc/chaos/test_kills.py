@@ -1,5 +1,6 @@
 """SIGKILL again and again, under load: every total at the sink is exact."""
 
+import re
 import signal
 import time
 
@@ -51,6 +52,22 @@ def test_children_with_back_off(daemons, sink, loads, rng, roles):
     chaos.kill_children(daemon, roles, chaos.pick(4, 40), rng)
     chaos.finish(daemon, sink, load)
     chaos.assert_no_own_death(daemon)
+
+
+@pytest.mark.parametrize("role", ["worker", "sender"])
+def test_pace(daemons, sink, loads, rng, role):
+    """The program as it is: one that has worked for 0.3 s is replaced at once, all along."""
+    daemon = daemons(sink, chaos.SETTINGS, **chaos.FAST)
+    load = loads(daemon, rate=chaos.RATE // 5)
+    killed, n = 0, chaos.pick(5, 150)
+    for _ in range(n):
+        killed = chaos.await_child(daemon, role, killed)
+        time.sleep(rng.uniform(0.3, 0.6))  # of its life
+        chaos.kill(killed)
+    chaos.finish(daemon, sink, load)
+    chaos.assert_no_own_death(daemon)
+    assert chaos.n_killed(daemon) == n
+    assert not re.search(r"restarting in [1-9]", daemon.log), daemon.log
 
 
 def test_master(daemons, sink, loads, rng, state):

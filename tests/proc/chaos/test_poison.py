@@ -1,12 +1,13 @@
 """A datagram that kills whoever reads it: two workers at most, itself alone, and it is kept."""
 
 import os
+import signal
 import socket
 import time
 
 import pytest
 
-from lib import chaos, ledger
+from lib import chaos, ledger, proc
 from lib.wait import until
 
 POISON = "boom:13|c"
@@ -62,7 +63,56 @@ def test_killed_while_it_is_set_aside(daemons, sink, loads, state):
     until(lambda: chaos.child(daemon, "worker"), "the worker")
     assert daemon.stop() == 0, daemon.log
     assert len(chaos.OWN_DEATH.findall(daemon.log)) == 2
-    assert len(chaos.KILLED.findall(daemon.log)) == 1
+    assert chaos.n_killed(daemon) == 1
+    assert sink.total("statsd.quarantined") == 1
+    chaos.assert_whole(sink, sent)
+
+
+def test_crosses_a_change_of_master(daemons, sink, loads, state):
+    """The next daemon knows of no death before its own: its first worker dies of it, too."""
+    settings = {**chaos.SETTINGS, "STATE_DIR": state}
+    settings["LOCAL_PYSTATD_PORT"] = str(proc.free_udp_port())
+    first = daemons(sink, settings, **FAULTS)
+    load = loads(first, rate=RATE)
+    time.sleep(0.3)  # of the load
+    load.pause()
+    chaos.drained(first)
+    first.send(POISON)
+    until(lambda: chaos.OWN_DEATH.search(first.log), "the first death", step=0.001)
+    first.tell(signal.SIGKILL)
+    chaos.end_group(first)
+    second = daemons(sink, settings, **FAULTS)
+    load.resume()
+    until(lambda: hexadecimal(POISON) in kept(state), "it to be set aside")
+    sent = load.stop()
+    assert second.stop() == 0, second.log
+    assert 1 <= len(chaos.OWN_DEATH.findall(second.log)) <= 3, second.log
+    assert sink.total("stats.boom") == 0
+    assert sink.total("statsd.quarantined") == 1
+    chaos.assert_whole(sink, sent)
+
+
+def test_waits_in_the_socket_at_the_stop(daemons, sink, loads, state):
+    """Two that drain it die of it, and a third does what they were asked to."""
+    daemon = daemons(sink, {**chaos.SETTINGS, "STATE_DIR": state}, **FAULTS)
+    load = loads(daemon, rate=RATE)
+    time.sleep(0.3)  # of the load
+    load.pause()
+    chaos.drained(daemon)
+    worker = daemon.child("worker")
+    os.kill(worker, signal.SIGSTOP)
+    proc.wait_stopped(worker)
+    daemon.send(POISON)
+    load.resume()
+    time.sleep(0.2)  # of the load
+    sent = load.stop()
+    daemon.tell(signal.SIGTERM)
+    until(lambda: "] master: stopping" in daemon.log, "the stop to begin")
+    os.kill(worker, signal.SIGCONT)
+    assert daemon.wait() == 0, daemon.log
+    assert len(chaos.OWN_DEATH.findall(daemon.log)) == 2, daemon.log
+    assert hexadecimal(POISON) in kept(state)
+    assert sink.total("stats.boom") == 0
     assert sink.total("statsd.quarantined") == 1
     chaos.assert_whole(sink, sent)
 

@@ -54,6 +54,9 @@ static const struct {
     {CHILD_STARTING, CHILD_EXITED, EXITED(1), CHILD_GIVE_UP, CHILD_ENDED},
     {CHILD_STARTING, CHILD_EXITED, EXITED(78), CHILD_GIVE_UP, CHILD_ENDED},
     {CHILD_STARTING, CHILD_EXITED, KILLED(SIGKILL), CHILD_GIVE_UP, CHILD_ENDED},
+    {CHILD_STARTING, CHILD_EXITED, KILLED(SIGTERM), CHILD_GIVE_UP, CHILD_ENDED},
+    {CHILD_STARTING, CHILD_EXITED, KILLED(SIGABRT), CHILD_NOTHING, CHILD_WAITING},
+    {CHILD_STARTING, CHILD_EXITED, KILLED(SIGBUS) | 0x80, CHILD_NOTHING, CHILD_WAITING},
     {CHILD_STARTING, CHILD_RETIRE, 0, CHILD_NOTHING, CHILD_LAST},
     {CHILD_STARTING, CHILD_STOP, 0, CHILD_ASK, CHILD_STOPPING},
     {CHILD_UP, CHILD_DEADLINE, 0, CHILD_NOTHING, CHILD_UP},
@@ -178,6 +181,31 @@ START_TEST(test_the_first_has_to_serve)
 }
 END_TEST
 
+/* It is waited for as ever, is still the first, and knows that the one before it crashed. */
+START_TEST(test_the_first_crashes_up_to_three_times)
+{
+    struct child_event event = {.pid = PID, .now_ms = NOW, .status = KILLED(SIGABRT)};
+    struct child child;
+
+    child_init(&child, GRACE_MS);
+    for (uint32_t i = 0; i < 3; i++) {
+        tell(&child, CHILD_STARTED, NOW);
+        ck_assert_int_eq(child.state, CHILD_STARTING);
+        event.kind = CHILD_EXITED;
+        ck_assert_int_eq(child_step(&child, &event), CHILD_NOTHING);
+        ck_assert_uint_eq(child.deadline_ms - NOW, young_waits_ms[i]);
+        ck_assert_uint_eq(child.n_restarts, i + 1);
+        ck_assert(child.has_crashed && !child.has_served);
+        event.kind = CHILD_DEADLINE;
+        ck_assert_int_eq(child_step(&child, &event), CHILD_FORK);
+    }
+    tell(&child, CHILD_STARTED, NOW);
+    event.kind = CHILD_EXITED;
+    ck_assert_int_eq(child_step(&child, &event), CHILD_GIVE_UP);
+    ck_assert_int_eq(child.state, CHILD_ENDED);
+}
+END_TEST
+
 /* One that never served left nothing behind. */
 static const enum child_event_kind stop_events[] = {CHILD_RETIRE, CHILD_STOP};
 
@@ -214,6 +242,27 @@ START_TEST(test_one_last_try)
     ck_assert_int_eq(child.pid, PID);
     ck_assert_int_eq(child_step(&child, &died), CHILD_NOTHING);
     ck_assert_int_eq(child.state, CHILD_ENDED);
+}
+END_TEST
+
+/* What it drains may kill it, and the third knows of what. */
+START_TEST(test_three_last_tries_of_a_crash)
+{
+    const struct child_event died = {
+        .kind = CHILD_EXITED, .now_ms = NOW + 7, .status = KILLED(SIGABRT)};
+    struct child child = in_state(CHILD_UP);
+
+    tell(&child, stop_events[_i], NOW);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(child_step(&child, &died), CHILD_FORK);
+        ck_assert(child.has_crashed);
+        ck_assert_uint_eq(child.deadline_ms,
+                          stop_events[_i] == CHILD_STOP ? NOW + GRACE_MS : UINT64_MAX);
+        tell(&child, CHILD_STARTED, NOW + 7);
+    }
+    ck_assert_int_eq(child_step(&child, &died), CHILD_NOTHING);
+    ck_assert_int_eq(child.state, CHILD_ENDED);
+    ck_assert_uint_eq(child.n_restarts, 3);
 }
 END_TEST
 
@@ -320,6 +369,53 @@ START_TEST(test_killed_at_work_comes_back_at_once)
         ck_assert_int_eq(child.deadline_ms == NOW + 1, killings[_i].at_once);
         tell(&child, CHILD_STARTED, NOW);
     }
+}
+END_TEST
+
+static const struct {
+    uint32_t life_ms;
+    int n_at_once; /* of 1,000 */
+} paces[] = {{0, 50}, {100, 549}, {200, 1000}, {280, 1000}};
+
+/* As often as it has lived for it: not once a fork, for ever, but as often as a test strikes. */
+START_TEST(test_killings_at_work_may_not_spin)
+{
+    struct child_event event = {.kind = CHILD_EXITED, .status = KILLED(SIGKILL)};
+    struct child child;
+    uint64_t now_ms = NOW;
+    int n_at_once = 0;
+
+    child_init(&child, GRACE_MS);
+    child.has_served = true;
+    for (int i = 0; i < 1000; i++) {
+        tell(&child, CHILD_STARTED, now_ms);
+        now_ms += paces[_i].life_ms;
+        event.now_ms = now_ms;
+        event.has_beaten = true;
+        ck_assert_int_eq(child_step(&child, &event), CHILD_NOTHING);
+        ck_assert_int_eq(child.state, CHILD_WAITING);
+        n_at_once += child.deadline_ms == now_ms;
+        now_ms = child.deadline_ms;
+    }
+    ck_assert_int_eq(n_at_once, paces[_i].n_at_once);
+}
+END_TEST
+
+/* What is earned is capped, and a steady one makes all good. */
+START_TEST(test_credit_of_a_long_life)
+{
+    const struct child_event killed = {.kind = CHILD_EXITED,
+                                       .now_ms = NOW + 10 * CHILD_STEADY_MS,
+                                       .status = KILLED(SIGKILL),
+                                       .has_beaten = true};
+    struct child child = in_state(CHILD_UP);
+
+    child.credit_ms = 0;
+    backoff_fail(&child.backoff, 0);
+    child_step(&child, &killed);
+    ck_assert_uint_eq(child.deadline_ms, killed.now_ms);
+    ck_assert_uint_eq(child.credit_ms, CHILD_STEADY_MS);
+    ck_assert_uint_eq(child.backoff.next_ms, 0);
 }
 END_TEST
 
@@ -546,9 +642,11 @@ main(void)
     tcase_add_test(tcase, test_every_step_is_tested);
     tcase_add_test(tcase, test_a_new_one_is_due);
     tcase_add_test(tcase, test_the_first_has_to_serve);
+    tcase_add_test(tcase, test_the_first_crashes_up_to_three_times);
     tcase_add_loop_test(tcase, test_stopped_before_the_first_start, 0, 2);
     tcase_add_test(tcase, test_the_first_could_not_be_started);
     tcase_add_loop_test(tcase, test_one_last_try, 0, 2);
+    tcase_add_loop_test(tcase, test_three_last_tries_of_a_crash, 0, 2);
     tcase_add_loop_test(tcase, test_a_last_try_that_cannot_be_started, 0, 2);
     tcase_add_loop_test(tcase, test_dying_while_stopping, 0, 2);
     tcase_add_test(tcase, test_killed_by_us_is_the_end);
@@ -556,6 +654,9 @@ main(void)
     tcase_add_test(tcase, test_the_steady_come_back_at_once);
     tcase_add_loop_test(tcase, test_killed_at_work_comes_back_at_once, 0,
                         sizeof(killings) / sizeof(killings[0]));
+    tcase_add_loop_test(tcase, test_killings_at_work_may_not_spin, 0,
+                        sizeof(paces) / sizeof(paces[0]));
+    tcase_add_test(tcase, test_credit_of_a_long_life);
     tcase_add_test(tcase, test_a_start_that_fails_is_no_restart);
     tcase_add_test(tcase, test_jitter_is_a_tenth_either_way);
     tcase_add_test(tcase, test_dies_at_start_again_and_again);

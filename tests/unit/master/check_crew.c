@@ -133,33 +133,145 @@ static const struct {
     {SIGSEGV, ") died: signal 11 (Segmentation fault); restarting in "},
 };
 
+/* What is logged from here on. */
+static int
+listen_in(int *out_saved)
+{
+    int pipe_ends[2];
+
+    *out_saved = dup(STDERR_FILENO);
+    ck_assert_int_eq(pipe(pipe_ends), 0);
+    dup2(pipe_ends[1], STDERR_FILENO);
+    close(pipe_ends[1]);
+    log_init(LOG_TO_STDERR, LOG_INFO);
+    return pipe_ends[0];
+}
+
+static void
+hear(int fd, int saved, char *out, size_t size)
+{
+    ssize_t n;
+
+    log_init(LOG_TO_STDERR, LOG_EMERG);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    n = read(fd, out, size - 1);
+    ck_assert_int_gt(n, 0);
+    out[n] = '\0';
+    close(fd);
+}
+
+static pid_t
+kill_child(enum role role)
+{
+    pid_t pid = crew.children[role].pid;
+
+    kill(pid, SIGKILL);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    return pid;
+}
+
 /* One that nobody asked to end has not died where it says that all is well. */
 START_TEST(test_what_is_said_of_an_end)
 {
-    int saved = dup(STDERR_FILENO), pipe_ends[2];
     char said[512];
-    ssize_t n;
+    int fd, saved;
     pid_t died;
 
     turn_until(crew_is_ready);
-    died = crew.children[ROLE_WORKER].pid;
-    kill(died, SIGKILL);
-    waitpid(died, NULL, 0);
-    ck_assert_int_eq(pipe(pipe_ends), 0);
-    dup2(pipe_ends[1], STDERR_FILENO);
-    log_init(LOG_TO_STDERR, LOG_INFO);
+    died = kill_child(ROLE_WORKER);
+    fd = listen_in(&saved);
     crew_reaped(&crew, died, ends[_i].status);
-    log_init(LOG_TO_STDERR, LOG_EMERG);
-    dup2(saved, STDERR_FILENO);
-    n = read(pipe_ends[0], said, sizeof(said) - 1);
-    ck_assert_int_gt(n, 0);
-    said[n] = '\0';
+    hear(fd, saved, said, sizeof(said));
     ck_assert_msg(strstr(said, ends[_i].said) != NULL, "%s", said);
-    close(saved);
-    close(pipe_ends[0]);
-    close(pipe_ends[1]);
     crew_stop(&crew);
     turn_until(crew_is_over);
+}
+END_TEST
+
+static int
+count(const char *text, const char *part)
+{
+    int n = 0;
+
+    while ((text = strstr(text, part)) != NULL) {
+        text += strlen(part);
+        n++;
+    }
+    return n;
+}
+
+#define N_KILLS 8
+
+/* One a second; the end that is told next says how many there were besides. */
+START_TEST(test_little_is_said_of_many_kills)
+{
+    char said[4096], untold[64];
+    uint64_t began_ms;
+    int fd, saved, n_told;
+
+    turn_until(crew_is_ready);
+    fd = listen_in(&saved);
+    began_ms = clock_mono_ms();
+    for (int i = 0; i < N_KILLS; i++) {
+        crew_reaped(&crew, kill_child(ROLE_WORKER), SIGKILL);
+        crew.children[ROLE_WORKER].deadline_ms = 0;
+        crew_advance(&crew);
+    }
+    n_told = 1 + (int)(clock_mono_ms() / 1000 - began_ms / 1000);
+    crew_reaped(&crew, kill_child(ROLE_WORKER), SIGSEGV);
+    hear(fd, saved, said, sizeof(said));
+    ck_assert_int_ge(count(said, "died: signal 9 "), 1);
+    ck_assert_int_le(count(said, "died: signal 9 "), n_told);
+    ck_assert_int_eq(count(said, "died: signal 11 "), 1);
+    if (n_told == 1) {
+        snprintf(untold, sizeof(untold), "%d more deaths of a worker by signal 9 were not told",
+                 N_KILLS - 1);
+        ck_assert_msg(strstr(said, untold) != NULL, "%s", said);
+    }
+    crew_stop(&crew);
+    turn_until(crew_is_over);
+}
+END_TEST
+
+/* Besides those that wait for the first of each. */
+static size_t
+count_held(void)
+{
+    size_t n = holdings.fds.n;
+
+    for (enum role role = 0; role < ROLE_COUNT; role++)
+        n -= crew.ready_fds[role] >= 0;
+    return n;
+}
+
+/* Another is the first then, which says so when it serves, and the master holds no more than
+ * before.
+ */
+START_TEST(test_the_first_crashes)
+{
+    enum role role = (enum role)_i;
+    size_t n_held;
+    pid_t died;
+    char byte;
+
+    crew_advance(&crew);
+    n_held = count_held();
+    died = kill_child(role);
+    (void)!read(crew.ready_fds[role], &byte, 1); /* it may have been faster than the signal */
+    crew_reaped(&crew, died, SIGABRT);
+    ck_assert_int_eq(crew.children[role].state, CHILD_WAITING);
+    ck_assert_int_eq(crew.exit_status, 0);
+    crew.children[role].deadline_ms = 0;
+    crew_advance(&crew);
+    ck_assert_int_eq(crew.children[role].state, CHILD_STARTING);
+    ck_assert(crew.children[role].has_crashed);
+    ck_assert_int_ge(crew.ready_fds[role], 0);
+    ck_assert_uint_eq(count_held(), n_held);
+    turn_until(crew_is_ready);
+    crew_stop(&crew);
+    turn_until(crew_is_over);
+    ck_assert_int_eq(crew.exit_status, 0);
 }
 END_TEST
 
@@ -312,6 +424,8 @@ main(int argc, char **argv, char **envp)
     tcase_add_test(tcase, test_serve_and_stop);
     tcase_add_loop_test(tcase, test_dies_before_the_stop, 0, ROLE_COUNT);
     tcase_add_loop_test(tcase, test_what_is_said_of_an_end, 0, sizeof(ends) / sizeof(ends[0]));
+    tcase_add_test(tcase, test_little_is_said_of_many_kills);
+    tcase_add_loop_test(tcase, test_the_first_crashes, 0, ROLE_COUNT);
     tcase_add_loop_test(tcase, test_hangs, 0, ROLE_COUNT);
     tcase_add_test(tcase, test_loops);
     tcase_add_test(tcase, test_sender_hangs_in_the_stop);

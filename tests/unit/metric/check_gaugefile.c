@@ -23,7 +23,7 @@ entry_of(size_t i, char name[RECORD_NAME_MAX])
 
     memset(name, 'a' + (int)(i % 26), len);
     return (struct gaugefile_entry){
-        .set_ms = i == 2 ? UINT64_MAX : 1700000000000 + i,
+        .set_ms = i == 2 ? GAUGEFILE_SET_MS_MAX : 1700000000000 + i,
         .value = values[i % 6],
         .name = name,
         .name_len = len,
@@ -87,6 +87,8 @@ START_TEST(test_what_is_no_entry)
         {.value = 1, .name = name, .name_len = RECORD_NAME_MAX + 1},
         {.value = 1, .name = name, .name_len = 65537},
         {.value = NAN, .name = name, .name_len = 1},
+        {.set_ms = GAUGEFILE_SET_MS_MAX + 1, .value = 1, .name = name, .name_len = 1},
+        {.set_ms = UINT64_MAX, .value = 1, .name = name, .name_len = 1},
         {.value = INFINITY, .name = name, .name_len = 1},
         {.value = -INFINITY, .name = name, .name_len = 1},
     };

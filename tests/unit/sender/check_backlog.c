@@ -142,6 +142,34 @@ START_TEST(test_the_order_of_going)
 }
 END_TEST
 
+/* A part of an interval is on its way again, and the whole would have to go: the part does. */
+START_TEST(test_part_before_the_whole)
+{
+    struct backlog_item item;
+
+    set_up();
+    for (unsigned n = 1; n <= 2; n++) {
+        struct batch *batch = batch_of(n, 2 * LINES_OF_A_PAGE);
+
+        batch->timestamp_s = 1700000000;
+        ck_assert(backlog_take(&backlog, batch, queue_ledger(&backlog.queue), &nothing, 1000));
+        batch_free(batch);
+        pick(&item);
+        backlog_delivered(&backlog, &item, 0, 1000);
+    }
+    replay_mark(&backlog.queue, WINDOW_MS, 2000);
+    pick(&item);
+    assert_holds("1r 2r ");
+    ck_assert_uint_eq(item.batch.id, EPOCH | 1);
+    ck_assert(!take_pages(3, 5, &item));
+    assert_holds("1r 2r ");
+    backlog_failed(&backlog, &item);
+    ck_assert(take_pages(3, 5, &item));
+    assert_holds("2r 3q ");
+    tear_down();
+}
+END_TEST
+
 /* Of a kill while an aggregator may have been taking it. */
 START_TEST(test_touched)
 {
@@ -155,6 +183,32 @@ START_TEST(test_touched)
     assert_holds("2q ");
     ck_assert_uint_eq(queue_ledger(&backlog.queue)->dropped[LEDGER_UNCERTAIN], LINES_OF_A_PAGE);
     ck_assert_uint_eq(backlog.queue.vault.journal.touched, 0);
+    tear_down();
+}
+END_TEST
+
+/* What one before had kept, to be sent again, is not where nothing may be sent twice. */
+START_TEST(test_nothing_twice)
+{
+    struct backlog_item item;
+
+    set_up();
+    for (unsigned n = 1; n <= 3; n++) {
+        ck_assert(take_pages(n, 1, &nothing));
+        if (n == 3)
+            break;
+        pick(&item);
+        backlog_delivered(&backlog, &item, 0, 1000);
+        if (n == 1)
+            replay_mark(&backlog.queue, WINDOW_MS, 2000);
+    }
+    assert_holds("1r 2d 3q ");
+    backlog_close(&backlog);
+    opts.never_twice = _i == 0;
+    opts.replay_window_ms = _i == 0 ? WINDOW_MS : 0;
+    ck_assert_int_eq(open_it(), VAULT_ADOPTED);
+    assert_holds("3q ");
+    ck_assert_uint_eq(queue_ledger(&backlog.queue)->delivered, 2 * LINES_OF_A_PAGE);
     tear_down();
 }
 END_TEST
@@ -348,6 +402,21 @@ records_start(void)
     return size - 2 * N_PAGES * VAULT_PAGE;
 }
 
+/* It is new to who finds it, and known to who comes then. */
+START_TEST(test_found_once)
+{
+    opts.arena_fd = make_arena();
+    flip(opts.arena_fd, 8 * (size_t)(records_start() + VAULT_PAGE));
+    open_it();
+    ck_assert_uint_eq(backlog.n_found_corrupt, 2);
+    backlog_close(&backlog);
+    open_it();
+    ck_assert_uint_eq(backlog.n_found_corrupt, 0);
+    ck_assert_uint_eq(queue_ledger(&backlog.queue)->dropped[LEDGER_CORRUPT], 2);
+    tear_down();
+}
+END_TEST
+
 /* Every bit of the head, the journal and the slots in use, and of the records. */
 START_TEST(test_any_bit)
 {
@@ -420,8 +489,11 @@ main(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, test_the_oldest_goes);
     tcase_add_test(tcase, test_the_order_of_going);
+    tcase_add_test(tcase, test_part_before_the_whole);
     tcase_add_test(tcase, test_touched);
     tcase_add_test(tcase, test_killed_at_any_instruction);
+    tcase_add_loop_test(tcase, test_nothing_twice, 0, 2);
+    tcase_add_test(tcase, test_found_once);
     tcase_add_test(tcase, test_any_bit);
     tcase_add_test(tcase, test_many_bits);
     suite_add_tcase(suite, tcase);

@@ -227,6 +227,58 @@ START_TEST(test_bad_packets)
 }
 END_TEST
 
+/* The second frame of three is damaged. */
+static void
+give_broken(uint64_t id)
+{
+    begin(id);
+    give(2, 0);
+    ck_assert_int_eq(buf_append(&outlet.payload, "none", 4), 0);
+    give(3, 0);
+    give(4, FRAME_LAST);
+    intake_read(&intake);
+}
+
+/* A frame that holds no record: the flush is asked for again, but not for ever. */
+START_TEST(test_broken_flush)
+{
+    set_up();
+    for (unsigned i = 1; i <= 2; i++) {
+        give_broken(EPOCH | 1);
+        assert_committed(0, 0);
+        intake_read(&intake);
+        ck_assert_uint_eq(board_get(&opts.board->sender_starts), 1 + i);
+        now_ms += 1000;
+    }
+    give_broken(EPOCH | 1);
+    assert_committed(EPOCH | 1, 2 + 4);
+    give_broken(EPOCH | 2);
+    assert_committed(EPOCH | 1, 2 + 4);
+    begin(EPOCH | 2);
+    give(5, FRAME_LAST);
+    intake_read(&intake);
+    assert_committed(EPOCH | 2, 2 + 4 + 5);
+    ck_assert_uint_eq(delivery.tally.frames_bad, 4);
+    tear_down();
+}
+END_TEST
+
+/* The disk that gauges go to may be slow. */
+START_TEST(test_beat)
+{
+    set_up();
+    opts.gauges_fd = open("/dev/null", O_RDONLY | O_CLOEXEC); /* none at all */
+    opts.gauges_name = "gauges";
+    log_init(LOG_TO_STDERR, LOG_CRIT);
+    begin(EPOCH | 1);
+    give(1, FRAME_LAST);
+    intake_read(&intake);
+    ck_assert_uint_eq(board_get(&opts.board->beats[BOARD_SENDER]), 2);
+    close(opts.gauges_fd);
+    tear_down();
+}
+END_TEST
+
 /* Nobody is left to send it again, or somebody is. */
 START_TEST(test_end)
 {
@@ -277,6 +329,8 @@ main(void)
     tcase_add_test(tcase, test_taken_already);
     tcase_add_test(tcase, test_next_process);
     tcase_add_test(tcase, test_bad_packets);
+    tcase_add_test(tcase, test_broken_flush);
+    tcase_add_test(tcase, test_beat);
     tcase_add_loop_test(tcase, test_end, 0, 2);
     tcase_add_test(tcase, test_too_large);
     suite_add_tcase(suite, tcase);

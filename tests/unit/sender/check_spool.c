@@ -25,7 +25,7 @@ static void
 setup(void)
 {
     folder_make();
-    ck_assert_int_eq(spool_open(&spool, folder, UINT64_MAX, FOREVER, WALL_MS), 0);
+    ck_assert_int_eq(spool_open(&spool, folder, UINT64_MAX, FOREVER, WALL_MS, NULL), 0);
 }
 
 static void
@@ -40,7 +40,7 @@ static void
 reopen(uint64_t max_bytes, uint64_t max_age_ms, uint64_t wall_ms)
 {
     spool_close(&spool);
-    ck_assert_int_eq(spool_open(&spool, folder, max_bytes, max_age_ms, wall_ms), 0);
+    ck_assert_int_eq(spool_open(&spool, folder, max_bytes, max_age_ms, wall_ms, NULL), 0);
 }
 
 static int
@@ -153,7 +153,6 @@ START_TEST(test_removed_by_somebody)
     ck_assert_int_eq(spool_load(&spool, spool_oldest(&spool), &batch), -ENOENT);
     ck_assert_ptr_null(batch);
     ck_assert_uint_eq(spool.n_files, 1);
-    ck_assert_uint_eq(spool.n_bad_lines, 1);
     ck_assert_str_eq(spool.bad_reason, "it cannot be read");
     spool.max_bytes = 100;
     ck_assert_int_eq(put(T0, 8, 40), 0);
@@ -180,6 +179,22 @@ START_TEST(test_limit_of_bytes)
     take(T0 + 10, 10, 40);
     take(T0 + 11, 11, 2000);
     assert_empty();
+}
+END_TEST
+
+/* The one that is on its way stays, wherever it is among those that go. */
+START_TEST(test_limits_but_for_the_busy)
+{
+    for (uint64_t i = 1; i <= 5; i++)
+        ck_assert_int_eq(put(T0 + i, i, 1000), 0);
+    spool.busy = (uint64_t)_i;
+    spool.max_bytes = spool.n_bytes;
+    ck_assert_int_eq(put(T0 + 6, 6, 4000), 0);
+    ck_assert(spool_has(&spool, (uint64_t)_i));
+    ck_assert_uint_eq(spool.n_bytes, 2 * HEADER + 1000 + 4000);
+    take(T0 + (uint64_t)_i, (uint64_t)_i, 1000);
+    take(T0 + 6, 6, 4000);
+    ck_assert_str_eq(folder_list(), "");
 }
 END_TEST
 
@@ -265,6 +280,41 @@ START_TEST(test_too_many_files)
         ck_assert(spool.files[i - 1].timestamp_s <= spool.files[i].timestamp_s);
     ck_assert_int_eq(faccessat(folder, name_of(T0 + 2, 3, "flush"), F_OK, 0), -1);
     ck_assert_int_eq(faccessat(folder, name_of(T0 + 5, 4, "flush"), F_OK, 0), 0);
+}
+END_TEST
+
+static void
+fill_twice(const char *name)
+{
+    if (strcmp(name, ".") == 0)
+        fill_index(2 * (size_t)SPOOL_FILES_MAX - 1, T0 + 3);
+}
+
+/* So many more than there may be that some go before all are known. */
+START_TEST(test_far_too_many_files)
+{
+    for (uint64_t i = 1; i <= 3; i++)
+        ck_assert_int_eq(put(T0 - i, i, 40), 0);
+    calls.on_openat = fill_twice;
+    reopen(UINT64_MAX, FOREVER, WALL_MS);
+    calls.on_openat = NULL;
+    ck_assert_uint_eq(spool.n_files, SPOOL_FILES_MAX);
+    ck_assert_uint_eq(spool.n_dropped, 3 + 2 * ((uint64_t)SPOOL_FILES_MAX - 1));
+    ck_assert_uint_eq(spool_oldest(&spool)->timestamp_s, T0 + 3 + SPOOL_FILES_MAX - 1);
+    ck_assert_str_eq(folder_list(), "");
+}
+END_TEST
+
+/* Who waits for the process sees that it gets on, whatever there is. */
+START_TEST(test_beat)
+{
+    uint64_t beat = 7;
+
+    for (uint64_t i = 0; i < 20; i++)
+        ck_assert_int_eq(put(T0 + i, i + 1, 40), 0);
+    spool_close(&spool);
+    ck_assert_int_eq(spool_open(&spool, folder, 10 * (HEADER + 40), FOREVER, WALL_MS, &beat), 0);
+    ck_assert_uint_ge(beat, 7 + 20 + 10);
 }
 END_TEST
 
@@ -404,7 +454,6 @@ START_TEST(test_swapped_entries)
     ck_assert_int_eq(spool_load(&spool, spool_oldest(&spool), &batch), want[_i]);
     ck_assert_ptr_null(batch);
     ck_assert_uint_eq(spool.n_bad_files, 1);
-    ck_assert_uint_eq(spool.n_bad_lines, 25);
     ck_assert_int_eq(faccessat(folder, name, F_OK, AT_SYMLINK_NOFOLLOW), _i == 2 ? -1 : 0);
     take(T0, 6, 1000);
 }
@@ -445,7 +494,6 @@ START_TEST(test_bad_files_are_few)
     ck_assert_int_eq(put(T0 + 100, 100, 1000), 0);
     reopen(UINT64_MAX, FOREVER, WALL_MS);
     ck_assert_uint_eq(spool.n_bad_files, 30);
-    ck_assert_uint_eq(spool.n_bad_lines, 0);
     ck_assert_uint_eq(spool.n_bad, SPOOL_BAD_MAX);
     ck_assert_uint_eq(spool.n_files, 31);
     for (uint64_t i = 30; i < 60; i++) {
@@ -454,7 +502,6 @@ START_TEST(test_bad_files_are_few)
         ck_assert_uint_eq(spool.bad_file.id, i);
     }
     ck_assert_uint_eq(spool.n_bad_files, 60);
-    ck_assert_uint_eq(spool.n_bad_lines, 30 * 25);
     for (uint64_t i = 0; i < 60; i++)
         ck_assert_int_eq(faccessat(folder, name_of(T0 + i, i, "bad"), F_OK, 0), i < 44 ? -1 : 0);
     take(T0 + 100, 100, 1000);
@@ -600,7 +647,7 @@ START_TEST(test_limits_of_the_process)
     setrlimit(RLIMIT_NOFILE, &tight);
     ck_assert_int_eq(put(T0, 4, 1000), -EMFILE);
     ck_assert_int_eq(spool_load(&spool, spool_oldest(&spool), &batch), -EMFILE);
-    ck_assert_int_eq(spool_open(&other, folder, UINT64_MAX, FOREVER, WALL_MS), -EMFILE);
+    ck_assert_int_eq(spool_open(&other, folder, UINT64_MAX, FOREVER, WALL_MS, NULL), -EMFILE);
     setrlimit(RLIMIT_NOFILE, &old);
     ck_assert_ptr_null(batch);
     take(T0, 1, 1000);
@@ -615,8 +662,8 @@ START_TEST(test_open_of_no_directory)
     int fd = open("/dev/null", O_RDONLY);
 
     spool_close(&none);
-    ck_assert_int_eq(spool_open(&none, -1, 1, 1, 1), -EBADF);
-    ck_assert_int_eq(spool_open(&none, fd, 1, 1, 1), -ENOTDIR);
+    ck_assert_int_eq(spool_open(&none, -1, 1, 1, 1, NULL), -EBADF);
+    ck_assert_int_eq(spool_open(&none, fd, 1, 1, 1, NULL), -ENOTDIR);
     close(fd);
 }
 END_TEST
@@ -640,6 +687,8 @@ main(void)
     tcase_add_test(tcase, test_limit_of_age);
     tcase_add_test(tcase, test_limit_of_files);
     tcase_add_test(tcase, test_too_many_files);
+    tcase_add_test(tcase, test_far_too_many_files);
+    tcase_add_test(tcase, test_beat);
     tcase_add_test(tcase, test_names_that_are_not_ours);
     tcase_add_loop_test(tcase, test_entries_that_are_not_ours, 0, 18);
     tcase_add_loop_test(tcase, test_swapped_entries, 0, 6);
@@ -649,6 +698,7 @@ main(void)
     tcase_add_test(tcase, test_bad_again);
     tcase_add_test(tcase, test_read_only);
     tcase_add_test(tcase, test_disk_that_is_full_then_read_only);
+    tcase_add_loop_test(tcase, test_limits_but_for_the_busy, 1, 6);
     tcase_add_test(tcase, test_limits_of_the_process);
     tcase_add_test(tcase, test_open_of_no_directory);
     suite_add_tcase(suite, tcase);

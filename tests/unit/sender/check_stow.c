@@ -17,13 +17,18 @@
 
 static struct queue queue;
 static struct stow stow;
+static struct sender_opts opts;
 static int arena;
 static uint64_t max_bytes;
+static bool never_twice;
 
 /* The process is killed at that one of the moments, from 1 on, before and behind a call that
  * changes the directory; 0: never. */
 static unsigned kill_at;
 static unsigned n_calls;
+
+/* Errno of the removals to come; 0: none. */
+static int unlink_error;
 
 static void
 count_call(void)
@@ -56,6 +61,10 @@ __wrap_unlinkat(int fd, const char *name, int flags)
 {
     int result;
 
+    if (unlink_error != 0) {
+        errno = unlink_error;
+        return -1;
+    }
     count_call();
     result = __real_unlinkat(fd, name, flags);
     count_call();
@@ -79,7 +88,11 @@ open_it(void)
     enum vault_found found;
 
     ck_assert_int_eq(queue_open(&queue, arena, LIMIT, &found), 0);
-    stow_open(&stow, &queue, folder, max_bytes, UINT64_MAX);
+    opts = (struct sender_opts){.never_twice = never_twice,
+                                .spool_fd = folder,
+                                .spool_max_bytes = max_bytes,
+                                .spool_max_age_ms = UINT64_MAX};
+    stow_open(&stow, &queue, &opts);
 }
 
 static void
@@ -187,7 +200,7 @@ START_TEST(test_one_without_the_other)
 }
 END_TEST
 
-/* What has to go for the limits is counted, even while it is on its way. */
+/* What has to go for the limits is counted; what is on its way does not go. */
 START_TEST(test_limits)
 {
     struct batch *going;
@@ -206,9 +219,11 @@ START_TEST(test_limits)
         stow_put(&stow, &queue, queue_oldest(&queue, VAULT_QUEUED, VAULT_NONE));
     }
     assert_counts(0, 30, 0, 20);
+    ck_assert_ptr_nonnull(stow_find(&stow, EPOCH | 1));
+    ck_assert_ptr_nonnull(stow_find(&stow, EPOCH | 5));
     ck_assert_uint_eq(queue_ledger(&queue)->dropped[LEDGER_SPOOL], 20);
-    stow_delivered(&stow, &queue, going, 1); /* it came through after all */
-    assert_counts(0, 30, 9, 11);
+    stow_delivered(&stow, &queue, going, 1);
+    assert_counts(0, 20, 9, 21);
     batch_free(going);
     tear_down();
 }
@@ -247,7 +262,29 @@ START_TEST(test_damaged_files)
     folder_write(name, "no flush", 8);
     open_again(); /* and here */
     assert_counts(0, 4, 2, 1 + 3);
+    ck_assert_uint_eq(queue_ledger(&queue)->dropped[LEDGER_CORRUPT], 1 + 3);
     deliver(4);
+    tear_down();
+}
+END_TEST
+
+/* Some go for the limits while another is found damaged. */
+START_TEST(test_damaged_and_too_many)
+{
+    char name[64];
+
+    set_up();
+    for (unsigned n = 1; n <= 4; n++)
+        take(&queue, n, 10 + n);
+    queue.live = VAULT_NONE;
+    stow_put_all(&stow, &queue, VAULT_NONE);
+    ck_assert_int_eq(sscanf(folder_list(), "%63s", name), 1);
+    folder_write(name, "no flush", 8);
+    max_bytes = 48 + 18 * 14 + 10;
+    open_again();
+    assert_counts(0, 14, 0, 11 + 12 + 13);
+    ck_assert_uint_eq(queue_ledger(&queue)->dropped[LEDGER_CORRUPT], 11);
+    ck_assert_uint_eq(queue_ledger(&queue)->dropped[LEDGER_SPOOL], 12 + 13);
     tear_down();
 }
 END_TEST
@@ -274,13 +311,61 @@ START_TEST(test_disk_that_takes_nothing)
 }
 END_TEST
 
+/* What is delivered and cannot be removed is not sent again, and with never_twice it is waited for.
+ */
+START_TEST(test_disk_that_gives_nothing_up)
+{
+    struct batch *batch;
+
+    never_twice = _i != 0;
+    set_up();
+    for (unsigned n = 1; n <= 3; n++)
+        take(&queue, n, n);
+    queue.live = VAULT_NONE;
+    stow_put_all(&stow, &queue, VAULT_NONE);
+    unlink_error = EROFS;
+    deliver(1);
+    for (int again = 0; again < 2; again++) {
+        assert_counts(0, 2 + 3, 1, 0);
+        vault_change(&queue.vault, VAULT_NONE, VAULT_FREE, 0); /* whatever else happens */
+        batch = stow_load(&stow, &queue);
+        ck_assert_uint_eq(batch == NULL, never_twice);
+        batch_free(batch);
+        open_again();
+    }
+    unlink_error = 0;
+    deliver(2);
+    deliver(3);
+    assert_counts(0, 0, 1 + 2 + 3, 0);
+    ck_assert_str_eq(folder_list(), "");
+    ck_assert_uint_eq(queue.vault.journal.unspooled, 0);
+    tear_down();
+}
+END_TEST
+
+/* Each write may take long. */
+START_TEST(test_beat)
+{
+    uint64_t beat = 0;
+
+    set_up();
+    stow.spool.beat = &beat;
+    for (unsigned n = 1; n <= 3; n++)
+        take(&queue, n, n);
+    stow_put_all(&stow, &queue, VAULT_NONE);
+    ck_assert_uint_eq(beat, 2 * 2);
+    tear_down();
+}
+END_TEST
+
 START_TEST(test_no_spool)
 {
     enum vault_found found;
     int fd = new_arena();
 
     ck_assert_int_eq(queue_open(&queue, fd, LIMIT, &found), 0);
-    stow_open(&stow, &queue, -1, 0, 0);
+    opts = (struct sender_opts){.spool_fd = -1};
+    stow_open(&stow, &queue, &opts);
     take(&queue, 1, 1);
     ck_assert_int_lt(stow_put(&stow, &queue, queue_oldest(&queue, VAULT_QUEUED, VAULT_NONE)), 0);
     stow_put_all(&stow, &queue, VAULT_NONE);
@@ -375,7 +460,10 @@ main(void)
     tcase_add_test(tcase, test_limits);
     tcase_add_test(tcase, test_too_large);
     tcase_add_test(tcase, test_damaged_files);
+    tcase_add_test(tcase, test_damaged_and_too_many);
     tcase_add_test(tcase, test_disk_that_takes_nothing);
+    tcase_add_test(tcase, test_beat);
+    tcase_add_loop_test(tcase, test_disk_that_gives_nothing_up, 0, 2);
     tcase_add_test(tcase, test_no_spool);
     tcase_add_test(tcase, test_killed_at_any_call);
     suite_add_tcase(suite, tcase);

@@ -73,6 +73,20 @@ START_TEST(test_report)
 }
 END_TEST
 
+/* What was told to be dropped was put right. */
+START_TEST(test_less_than_was_told)
+{
+    struct tally tally = {0};
+    const struct ledger told = {.dropped = {[LEDGER_SPOOL] = 2}}, ledger = {0};
+    const struct tally_now now = {.ledger = &ledger, .told = &told, .has_spool = true};
+    struct batch *batch = batch_new(1, 0, 10000);
+
+    tally_report(&tally, &now, batch);
+    ck_assert_double_eq(value_of(batch, "spool_dropped"), 0);
+    batch_free(batch);
+}
+END_TEST
+
 START_TEST(test_no_spool)
 {
     struct tally tally = {0};
@@ -96,6 +110,7 @@ main(void)
     int n_failed;
 
     tcase_add_test(tcase, test_report);
+    tcase_add_test(tcase, test_less_than_was_told);
     tcase_add_test(tcase, test_no_spool);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);

@@ -45,10 +45,11 @@ class Built:
         self.source = source
         self.place = os.path.dirname(source)
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "DEB_", "MFLAGS"))}
+        private = {"HOME": self.place, "TMPDIR": self.place}
         done = subprocess.run(
             [*as_user(), "dpkg-buildpackage", "-us", "-uc", "-rfakeroot"],
             cwd=source,
-            env={**clean, "HOME": self.place, "TMPDIR": self.place, "DEB_BUILD_OPTIONS": "parallel=2"},
+            env={**clean, **private, "DEB_BUILD_OPTIONS": "parallel=2"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -31,7 +31,7 @@ def test_same_bytes_twice(built, workshop):
     """At another place, by another umask."""
     before = os.umask(0o077)
     try:
-        again = package.Built(package.copy(os.path.join(workshop, "again", "elsewhere")))
+        again = package.Built(package.copy(os.path.join(workshop, "built-elsewhere")))
     finally:
         os.umask(before)
     for pattern in ("pystatsd_*.deb", "pystatsd-dbgsym_*.deb"):

@@ -15,10 +15,10 @@ from lib.wait import until
 from service import (PORT, RATE, SETTINGS, Load, alive, has, quiet_total, send, total, wait_total)
 
 JOB = "/usr/share/doc/pystatsd/examples/pystatsd.conf.upstart"
-RESTARTS = 20
+RESTARTS, BETWEEN_S = 20, 0.5
 # What the kernel may have taken for a socket that is closed before anybody has read it: the time
 # from a daemon's last look to its end, for each stop.
-CLOSING_S = 0.1
+CLOSING_S = 0.03
 WATCHDOG_S = 60
 UNTRACKED = ("var/lib/dpkg", "var/lib/apt", "var/cache", "var/log", "var/tmp", "root", "tmp", "run", "proc",
              "sys", "dev", "var/lib/systemd/random-seed", "var/lib/systemd/timesync",
@@ -172,6 +172,7 @@ def test_restarts_lose_nothing(served, machine, carbon):
     with Load(machine, "restarts") as load:
         for _ in range(RESTARTS):
             pids = served.wait_up()
+            time.sleep(BETWEEN_S)
             served.do("restart")
             served.wait_up(pids.values())
     settle(carbon, load, closings=RESTARTS)

@@ -71,7 +71,8 @@ def settle(carbon, load, closings=0):
     assert 0 <= lost <= spare
     counts, applied = carbon.series(name), carbon.series("statsd.lines_applied")
     assert counts == {at: applied.get(at) for at in counts}
-    assert set(range(min(counts), max(counts))) <= set(applied), "an interval is missing"
+    if not closings:
+        assert set(range(min(counts), max(counts))) <= set(applied), "an interval is missing"
 
 
 def test_starts_without_carbon(installed, machine):

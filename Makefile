@@ -7,9 +7,6 @@
 VERSION := $(shell sed -n '1s/^[^(]*(\([^)]*\)).*/\1/p' debian/changelog)
 PREFIX ?= /usr/local
 UNITDIR ?= $(PREFIX)/lib/systemd/system
-DOCDIR := $(PREFIX)/share/doc/pystatsd
-MANDIR := $(PREFIX)/share/man
-COMPLETIONDIR := $(PREFIX)/share/bash-completion/completions
 PKG_CONFIG ?= pkg-config
 LIBRARIES := libconfuse libsystemd libbsd
 
@@ -47,7 +44,6 @@ SOURCES := $(sort $(wildcard $(FOLDERS:%=src/%/*.c)))
 UNITS := $(sort $(wildcard $(FOLDERS:%=tests/unit/%/check_*.c)))
 CORE := $(patsubst %.c,$(B)/%.o,$(filter-out src/master/main.c,$(SOURCES)))
 MAIN := $(B)/src/master/main.o
-MAN := $(sort $(wildcard man/*.[1-9]))
 CHECKS := $(UNITS:%.c=$(B)/%)
 BENCHES := $(patsubst tests/bench/%.c,$(B)/bench/%,$(sort $(wildcard tests/bench/*.c)))
 SERVER := $(B)/pystatsd-server
@@ -166,40 +162,61 @@ chaos: deps $(SERVER) $(CHAOS) faults
 	@seed=$${CHAOS_SEED:-$$(date +%s)} && echo "CHAOS_SEED=$$seed" && \
 		CHAOS=1 CHAOS_SEED=$$seed tests/run $(B) tests/proc/chaos
 
+# On machines of its own, one of each init system: takes root and a Debian mirror.
+test-package: deps $(SERVER)
+	@tests/run $(B) -n0 tests/package
+
 bench: $(SERVER) $(BENCHES)
 	@tests/bench/run $(B) $(BENCH)
 
 lint: deps
 	@CC='$(CC)' tests/lint/lint.py
 
-# The administrator's own settings stay as they are.
-install: $(SERVER)
-	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin $(UNITDIR) /etc/default $(DOCDIR)/graphite \
-		$(MANDIR)/man5 $(MANDIR)/man8 $(COMPLETIONDIR))
-	install -m 755 $(SERVER) $(DESTDIR)$(PREFIX)/bin/pystatsd-server
-	sed 's|/usr/|$(PREFIX)/|' init/pystatsd.service >$(DESTDIR)$(UNITDIR)/pystatsd.service
-	chmod 644 $(DESTDIR)$(UNITDIR)/pystatsd.service
-	test -e $(DESTDIR)/etc/default/pystatsd || \
-		install -m 644 etc/default/pystatsd $(DESTDIR)/etc/default/pystatsd
-	install -m 644 README.md CHANGELOG LICENSE $(DESTDIR)$(DOCDIR)
-	install -m 644 etc/graphite/* $(DESTDIR)$(DOCDIR)/graphite
-	for page in $(MAN); do \
-		sed 's|/usr/share/|$(PREFIX)/share/|' $$page >$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} && \
-		chmod 644 $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit; \
-	done
-	install -m 644 etc/bash_completion.d/pystatsd-server $(DESTDIR)$(COMPLETIONDIR)
+# As etc/default/pystatsd, with what a daemon that is installed keeps over restarts and reboots.
+$(B)/settings: etc/default/pystatsd Makefile
+	@mkdir -p $(@D)
+	@$(call say,GEN,$@)
+	$(Q)sed -e 's|^#STATE_DIR=""$$|STATE_DIR=/run/pystatsd|' \
+		-e 's|^#GAUGES_FILE=""$$|GAUGES_FILE=$(STATE)/gauges/latest|' $< >$@
 
-uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/pystatsd-server $(DESTDIR)$(UNITDIR)/pystatsd.service
-	rm -f $(foreach page,$(MAN),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
-	rm -f $(DESTDIR)$(COMPLETIONDIR)/pystatsd-server
-	rm -rf $(DESTDIR)$(DOCDIR)
-	! cmp -s etc/default/pystatsd $(DESTDIR)/etc/default/pystatsd || \
+# What is installed and where, but for the documents; the paths in it are made those of PREFIX.
+STATE := /var/lib/pystatsd
+DOCDIR := $(PREFIX)/share/doc/pystatsd
+COMPLETIONDIR := $(PREFIX)/share/bash-completion/completions
+MANUALS := $(sort $(wildcard man/*.[1-9]))
+COMPLETIONS := $(sort $(wildcard etc/bash_completion.d/*))
+GRAPHITE := $(sort $(wildcard etc/graphite/*))
+manual = $(PREFIX)/share/man/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
+completion = $(COMPLETIONDIR)/$(notdir $(1))
+PLACED := $(PREFIX)/bin/pystatsd-server $(UNITDIR)/pystatsd.service /etc/init.d/pystatsd \
+	$(foreach page,$(MANUALS),$(call manual,$(page))) \
+	$(foreach file,$(COMPLETIONS),$(call completion,$(file)))
+place = install -d $(DESTDIR)$(dir $(3)) && \
+	sed -E 's,/usr/(bin|share)/,$(PREFIX)/\1/,g' $(2) >$(DESTDIR)$(3) && chmod $(1) $(DESTDIR)$(3)
+
+# The administrator's own settings stay as they are.
+install: $(SERVER) $(B)/settings
+	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin /etc/default $(DOCDIR)/examples $(STATE))
+	install -m 755 $(SERVER) $(DESTDIR)$(PREFIX)/bin/pystatsd-server
+	$(call place,644,init/pystatsd.service,$(UNITDIR)/pystatsd.service)
+	$(call place,755,init/pystatsd.init,/etc/init.d/pystatsd)
+	$(foreach page,$(MANUALS),$(call place,644,$(page),$(call manual,$(page))) &&) :
+	$(foreach file,$(COMPLETIONS),$(call place,644,$(file),$(call completion,$(file))) &&) :
+	test -e $(DESTDIR)/etc/default/pystatsd || \
+		install -m 644 $(B)/settings $(DESTDIR)/etc/default/pystatsd
+	install -m 644 README.md CHANGELOG LICENSE $(DESTDIR)$(DOCDIR)
+	$(call place,644,init/pystatsd.conf.upstart,$(DOCDIR)/examples/pystatsd.conf.upstart)
+	$(foreach file,$(GRAPHITE),$(call place,644,$(file),$(DOCDIR)/graphite/$(notdir $(file))) &&) :
+
+# What the daemon has kept goes as well, the administrator's own settings stay.
+uninstall: $(B)/settings
+	rm -f $(PLACED:%=$(DESTDIR)%)
+	rm -rf $(DESTDIR)$(DOCDIR) $(DESTDIR)$(STATE) $(DESTDIR)/run/pystatsd
+	! cmp -s $(B)/settings $(DESTDIR)/etc/default/pystatsd || \
 		rm -f $(DESTDIR)/etc/default/pystatsd
 ifneq ($(DESTDIR),)
 	cd $(DESTDIR) && rmdir -p --ignore-fail-on-non-empty \
-		$(patsubst /%,%,$(PREFIX)/bin $(UNITDIR) $(dir $(DOCDIR)) $(MANDIR)/man5 $(MANDIR)/man8 \
-		$(COMPLETIONDIR) /etc/default) 2>/dev/null || :
+		$(patsubst /%,%,$(sort $(dir $(PLACED) $(DOCDIR) $(STATE)) /etc/default)) 2>/dev/null || :
 endif
 
 clean:
@@ -210,6 +227,7 @@ help:
 	@echo 'make run         serve in the foreground, showing every flush'
 	@echo 'make test        all tests, and lint'
 	@echo 'make chaos       what crashes and outages cost, in 20 minutes; CHAOS_SEED=N'
+	@echo 'make test-package  the package built, checked, and installed on a machine of each init system'
 	@echo 'make lint        formatting, layering and budgets'
 	@echo 'make bench       speed and memory; BENCH=--quick, BENCH="--only single", PEERS=1'
 	@echo 'make deps        install what building and testing needs, from Debian'
@@ -225,6 +243,6 @@ help:
 -include $(B)/tests/chaos/load.d $(B)/tests/chaos/hooks.d
 
 FORCE:
-.PHONY: all deps build-deps run test chaos faults bench lint install uninstall clean help FORCE
+.PHONY: all deps build-deps run test test-package chaos faults bench lint install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -54,9 +54,9 @@ class Carbon:
 
     host = "127.0.0.1"
 
-    def __init__(self, place, slot_s=1, updates="inf"):
+    def __init__(self, place, slot_s=1, updates="inf", port=0):
         self.place = os.path.join(str(place), "carbon")
-        self.port = free_tcp_port()
+        self.port = port or free_tcp_port()
         self.process = None
         for name in ("conf", "whisper", "log", "run"):
             os.makedirs(os.path.join(self.place, name))

@@ -115,6 +115,13 @@ def free_udp_port():
         return probe.getsockname()[1]
 
 
+def hold_udp_port():
+    """A socket that has a UDP port of 127.0.0.1 for itself."""
+    holder = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    holder.bind(("127.0.0.1", 0))
+    return holder
+
+
 def free_tcp_port():
     """A TCP port of 127.0.0.1 that nobody had a moment ago."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:

@@ -33,21 +33,37 @@ def destination(tmp_path):
 def test_uninstall_takes_back_what_install_did(destination):
     make("install", f"DESTDIR={destination}")
     assert {"usr/local/bin/pystatsd-server", "usr/local/lib/systemd/system/pystatsd.service",
-            "etc/default/pystatsd", "usr/local/share/man/man8/pystatsd-server.8",
+            "etc/default/pystatsd", "etc/init.d/pystatsd",
+            "usr/local/share/man/man8/pystatsd-server.8",
             "usr/local/share/man/man5/pystatsd.default.5",
             "usr/local/share/bash-completion/completions/pystatsd-server",
+            "usr/local/share/doc/pystatsd/examples/pystatsd.conf.upstart",
             "usr/local/share/doc/pystatsd/graphite/storage-schemas.conf",
             "usr/local/share/doc/pystatsd/graphite/storage-aggregation.conf"} <= files(destination)
+    (destination / "var/lib/pystatsd/gauges").mkdir()
     make("uninstall", f"DESTDIR={destination}")
     assert list(destination.glob("*")) == []
 
 
-def test_the_unit_names_what_was_installed(destination):
+@pytest.mark.parametrize("name", ["opt/x/lib/systemd/system/pystatsd.service",
+                                  "etc/init.d/pystatsd",
+                                  "opt/x/share/doc/pystatsd/examples/pystatsd.conf.upstart"])
+def test_what_is_installed_names_what_was_installed(name, destination):
     make("install", f"DESTDIR={destination}", "PREFIX=/opt/x")
-    unit = (destination / "opt/x/lib/systemd/system/pystatsd.service").read_text()
-    assert "ExecStart=/opt/x/bin/pystatsd-server\n" in unit
-    documents = re.search(r"Documentation=file:(\S+)", unit).group(1)
-    assert documents.lstrip("/") in files(destination)
+    named = set(re.findall(r"/(?:usr|opt)/\S*pystatsd\S*",
+                           (destination / name).read_text()))
+    assert "/opt/x/bin/pystatsd-server" in named
+    assert {path.lstrip("/") for path in named} <= files(destination)
+
+
+def test_state_is_kept_once_it_is_installed(destination):
+    make("install", f"DESTDIR={destination}")
+    settings = (destination / "etc/default/pystatsd").read_text().splitlines()
+    assert "STATE_DIR=/run/pystatsd" in settings
+    assert "GAUGES_FILE=/var/lib/pystatsd/gauges/latest" in settings
+    shipped = (ROOT / "etc/default/pystatsd").read_text().splitlines()
+    assert len(settings) == len(shipped)
+    assert sum(ours != theirs for ours, theirs in zip(settings, shipped)) == 2
 
 
 def test_the_pages_name_what_was_installed(destination):

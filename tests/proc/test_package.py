@@ -1,0 +1,291 @@
+"""What an operator's package is made of: unit, script, job, and the package itself.
+
+`make test-package` installs it on machines of its own and looks at it there."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+from lib import package, proc
+from lib.daemon import BUILD, ROOT, SERVER, installed
+from lib.sysv import Script
+from lib.wait import until
+
+EXPOSURE_MAX = 24  # tenths
+
+# The stanzas of init(5) that a job can have, with those that may come more than once.
+STANZAS = set(
+    """apparmor author cgroup chdir chroot console description emits end env exec expect export
+    instance kill limit manual nice normal oom post-start post-stop pre-start pre-stop reload
+    respawn script setgid setuid start stop task tmpfiles umask usage version""".split()
+)
+REPEATED = {"respawn", "kill", "env", "export", "limit", "emits"}
+
+
+def text_of(name):
+    with open(os.path.join(ROOT, name), encoding="utf-8") as file:
+        return file.read()
+
+
+@pytest.fixture
+def unit(place):
+    """The unit, naming the server that was built."""
+    path = os.path.join(place, "pystatsd.service")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text_of("init/pystatsd.service").replace("/usr/bin/pystatsd-server", SERVER))
+    return path
+
+
+@pytest.mark.skipif(not installed("systemd-analyze"), reason="systemd is not installed")
+def test_systemd_has_nothing_to_say(unit):
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", unit],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    ours = [line for line in done.stderr.splitlines() if "pystatsd" in line]
+    assert (done.returncode, ours) == (0, [])
+
+
+@pytest.mark.skipif(not installed("systemd-analyze"), reason="systemd is not installed")
+def test_exposure(unit):
+    argv = ["systemd-analyze", "security", "--offline=true", "--no-pager"]
+    done = subprocess.run(
+        [*argv, f"--threshold={EXPOSURE_MAX}", unit], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+# --- /etc/init.d/pystatsd ---
+
+
+@pytest.fixture
+def script(place, sink):
+    """The script with a free port in its settings, and what it has started ended."""
+    made = Script(place, {})
+    made.usual = {
+        "LISTEN_ADDRESS": "127.0.0.1",
+        "LOCAL_PYSTATD_PORT": proc.free_udp_port(),
+        "FLUSH_INTERVAL": 1000,
+        "GRAPHITE_HOST": sink.host,
+        "GRAPHITE_PORT": sink.port,
+    }
+    made.write(made.usual)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def sleeper():
+    """A process that is none of ours."""
+    process = subprocess.Popen(["sleep", "600"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_script_is_for_every_shell():
+    assert text_of("init/pystatsd.init").startswith("#!/bin/sh\n")
+    subprocess.run(["dash", "-n", os.path.join(ROOT, "init/pystatsd.init")], check=True)
+
+
+def test_header_of_the_script():
+    header = re.search(r"### BEGIN INIT INFO\n(.*)### END INIT INFO\n", text_of("init/pystatsd.init"),
+                       re.S).group(1)
+    fields = dict(re.findall(r"^# ([\w-]+): +(.*)$", header, re.M))
+    assert fields["Provides"] == "pystatsd"
+    assert fields["Default-Start"].split() == list("2345")
+    assert fields["Default-Stop"].split() == list("016")
+    assert {"Required-Start", "Required-Stop", "Short-Description", "Description"} <= set(fields)
+
+
+def test_start_and_stop(script):
+    assert script.status("status") == 3
+    assert script.status("start") == 0
+    assert script.status("status") == 0
+    pid = script.pid
+    assert proc.stat(pid)[0] == "pystatsd-master"
+    assert script.status("stop") == 0
+    assert not proc.alive(pid)
+    assert script.status("status") == 3
+
+
+def test_pidfile_of_the_settings(script, place):
+    default, script.pidfile = script.pidfile, os.path.join(place, "other.pid")
+    script.write({**script.usual, "PIDFILE": script.pidfile})
+    assert script.status("start") == 0
+    assert proc.alive(script.pid) and not os.path.exists(default)
+    assert script.status("status") == 0
+    assert script.status("stop") == 0
+
+
+def test_stopped_twice(script):
+    assert script.status("stop") == 0
+    assert script.status("stop") == 0
+
+
+def test_started_twice_is_one(script):
+    assert script.status("start") == 0
+    pid = script.pid
+    assert script.status("start") == 0
+    assert script.pid == pid
+
+
+def test_restart(script):
+    assert script.status("restart") == 0  # of nothing
+    pid = script.pid
+    assert script.status("restart") == 0
+    assert script.pid != pid and not proc.alive(pid)
+    assert script.status("status") == 0
+
+
+def test_try_restart(script):
+    assert script.status("try-restart") == 0
+    assert script.status("status") == 3
+    script.run("start")
+    pid = script.pid
+    assert script.status("try-restart") == 0
+    assert script.pid != pid
+
+
+@pytest.mark.parametrize("action", ["reload", "force-reload"])
+def test_reload(script, sinks, action):
+    assert script.status(action) == 7
+    script.run("start")
+    pid, other = script.pid, sinks()
+    script.write({**script.usual, "GRAPHITE_PORT": other.port})
+    assert script.status(action) == 0
+    other.wait_batches(1)
+    assert script.pid == pid
+
+
+@pytest.mark.parametrize("broken", ["FLUSH_INTERVAL=soon\n", "X=a(b\n"])
+def test_wrong_settings(script, broken):
+    """They are said, and what runs goes on."""
+    assert script.status("start") == 0
+    pid = script.pid
+    with open(script.settings, "a", encoding="utf-8") as file:
+        file.write(broken)
+    for action in ("reload", "restart"):
+        status, said = script.run(action)
+        assert status == 6 and script.settings in said, said
+    assert script.pid == pid and proc.alive(pid)
+    assert script.status("stop") == 0
+    assert script.status("start") == 6
+    assert not os.path.exists(script.pidfile)
+
+
+def test_port_in_use(script):
+    other = proc.hold_udp_port()
+    script.write({**script.usual, "LOCAL_PYSTATD_PORT": other.getsockname()[1]})
+    status, said = script.run("start")
+    other.close()
+    assert status == 1 and "in use" in said
+
+
+def test_pidfile_of_the_dead(script):
+    script.run("start")
+    pid = script.pid
+    children = proc.children(pid)
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not proc.alive(pid), "the master to die")
+    proc.wait_gone(children)
+    script.write_pid(pid)
+    assert script.status("status") == 1
+    assert script.status("start") == 0
+    assert script.pid != pid
+    assert script.status("status") == 0
+
+
+@pytest.mark.parametrize("action", ["stop", "restart", "reload", "try-restart"])
+def test_pidfile_of_another(script, sleeper, action):
+    script.write_pid(sleeper.pid)
+    assert script.status("status") == 1
+    assert script.status(action) == {"reload": 7}.get(action, 0)
+    assert sleeper.poll() is None
+    assert script.status("status") == {"restart": 0, "stop": 3}.get(action, 1)
+
+
+def test_what_remains_of_a_removed_package(script):
+    os.unlink(script.daemon)
+    assert script.status("start") == 0
+    assert script.status("stop") == 0
+    assert script.status("status") == 3
+
+
+@pytest.mark.parametrize("words", [(), ("begin",)])
+def test_usage(script, words):
+    status, said = script.run(*words)
+    assert status == 2 and "force-reload" in said
+
+
+# --- upstart ---
+
+
+def job():
+    """[(stanza, rest)] of the job; it has no script blocks."""
+    lines = [line.split(None, 1) for line in text_of("init/pystatsd.conf.upstart").splitlines()]
+    return [(it[0], it[1] if len(it) > 1 else "") for it in lines if it and it[0][0] != "#"]
+
+
+def test_job_is_one_for_upstart():
+    names = [name for name, _ in job()]
+    assert set(names) <= STANZAS
+    assert {name for name in names if names.count(name) > 1} <= REPEATED
+    for name, rest in job():
+        assert rest.count("(") == rest.count(")") and rest.count('"') % 2 == 0, name
+
+
+def test_job_stays_in_the_foreground():
+    """Upstart follows no fork then, and must not expect one."""
+    stanzas = dict(job())
+    assert stanzas["exec"] == "/usr/bin/pystatsd-server"
+    assert "expect" not in stanzas and "su " not in text_of("init/pystatsd.conf.upstart")
+    assert ("respawn", "") in job() and "limit 10 60" in [rest for name, rest in job()]
+
+
+# --- the package ---
+
+IN_PACKAGE = {
+    "etc/default/pystatsd",
+    "etc/init.d/pystatsd",
+    "lib/systemd/system/pystatsd.service",
+    "usr/bin/pystatsd-server",
+    "usr/share/doc/pystatsd/README.md",
+    "usr/share/doc/pystatsd/changelog.gz",
+    "usr/share/doc/pystatsd/copyright",
+    "usr/share/doc/pystatsd/examples/pystatsd.conf.upstart",
+}
+
+
+@pytest.mark.skipif(
+    not all(map(installed, package.TOOLS)), reason="debhelper or fakeroot is not installed"
+)
+@pytest.mark.skipif("sanitize" in BUILD, reason="the same package as that of the other builds")
+def test_package(place):
+    built = package.Built(package.copy(os.path.join(place, "build")))
+    root = built.unpack(os.path.join(place, "root"))
+    files = {
+        os.path.relpath(os.path.join(path, name), root)
+        for path, _, names in os.walk(root)
+        for name in names
+    }
+    pages = os.listdir(os.path.join(ROOT, "man")) if os.path.isdir(os.path.join(ROOT, "man")) else []
+    assert IN_PACKAGE | {f"usr/share/man/man{page[-1]}/{page}.gz" for page in pages} <= files
+    assert os.path.isdir(os.path.join(root, "var/lib/pystatsd"))
+    settings = os.path.join(root, "etc/default/pystatsd")
+    done = subprocess.run(
+        [os.path.join(root, "usr/bin/pystatsd-server"), "--check-config", "--config", settings],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    assert 'STATE_DIR="/run/pystatsd"' in done.stdout
+    assert 'GAUGES_FILE="/var/lib/pystatsd/gauges/latest"' in done.stdout
+    shutil.rmtree(built.place)

@@ -79,7 +79,7 @@ fail_to_connect(struct answer *answer, int error)
                     "you may not use %s: be root or the daemon's user, or see ADMIN_SOCKET_MODE",
                     path);
     case EAGAIN:
-        return fail(answer, ADMIN_TROUBLE, "the daemon at %s takes no more clients: try again",
+        return fail(answer, ADMIN_SLOW, "the daemon at %s takes no more clients: try again",
                     path);
     default: return fail(answer, ADMIN_TROUBLE, "%s: %s", path, strerror(error));
     }
@@ -104,7 +104,7 @@ wait_readable(struct answer *answer)
     } while (ready < 0 && errno == EINTR);
     if (ready != 0)
         return ADMIN_OK; /* read says what is wrong, if anything */
-    return fail(answer, ADMIN_TROUBLE,
+    return fail(answer, ADMIN_SLOW,
                 "the daemon at %s does not answer in time: it is stopped or overloaded",
                 answer->question->path);
 }
@@ -179,7 +179,7 @@ read_answer(struct answer *answer)
     if (!done && (!answer->is_ok || answer->len > 0))
         return answer->is_ok || answer->len > 0
                    ? fail_garbled(answer)
-                   : fail(answer, ADMIN_TROUBLE,
+                   : fail(answer, ADMIN_SLOW,
                           "the daemon at %s hung up: it is stopping, or has too many clients; "
                           "try again",
                           answer->question->path);

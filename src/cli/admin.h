@@ -16,7 +16,8 @@ enum admin_result {
     ADMIN_OK,
     ADMIN_ABSENT,  /* nobody answers there */
     ADMIN_REFUSED, /* the daemon says that it cannot */
-    ADMIN_TROUBLE, /* what answers is too slow, or no daemon of ours */
+    ADMIN_SLOW,    /* it takes too long, or has no room for us */
+    ADMIN_TROUBLE, /* what answers is no daemon of ours, or we may not ask it */
 };
 
 struct admin_question {

@@ -74,7 +74,7 @@ options_print_flags(FILE *out, unsigned groups)
     for (size_t i = 0; i < N_FLAGS; i++) {
         const struct flag *flag = &flags[i];
 
-        if (flag->group != 0 && (flag->group & groups) == 0)
+        if (groups != 0 ? (flag->group & groups) == 0 : flag->group != 0)
             continue;
         snprintf(left, sizeof(left), "%s%s%s", flag->name, flag->operand != NULL ? " " : "",
                  flag->operand != NULL ? flag->operand : "");

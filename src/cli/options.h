@@ -37,7 +37,7 @@ int options_read(int argc, char **argv, struct options *out);
 /* Frees what options_read took; fine on a zeroed struct. */
 void options_release(struct options *options);
 
-/* The flags of the groups (enum command_flags), one a line. */
+/* The flags of the groups (enum command_flags), one a line; 0: those that every command takes. */
 void options_print_flags(FILE *out, unsigned groups);
 
 /* Reads all of text as a finite number. Returns 0 or -1. */

@@ -12,6 +12,7 @@ INCLUDEDIR ?= $(PREFIX)/include
 PKG_CONFIG ?= pkg-config
 OBJCOPY ?= objcopy
 LIBRARIES := libconfuse libsystemd libbsd
+CLI_LIBRARIES := ncursesw
 
 B := build$(if $(DEBUG),-debug)$(if $(WERROR),-werror)$(if $(SANITIZE),-sanitize)
 B := $(B)$(if $(FAULTS),-faults)
@@ -34,6 +35,7 @@ SANITIZERS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all)
 once = $(eval $(1) := $(shell $(2)))$($(1))
 LIB_CFLAGS = $(call once,LIB_CFLAGS,$(PKG_CONFIG) --cflags $(LIBRARIES))
 LIB_LIBS = $(call once,LIB_LIBS,$(PKG_CONFIG) --libs $(LIBRARIES))
+CLI_LIBS = $(call once,CLI_LIBS,$(PKG_CONFIG) --libs $(CLI_LIBRARIES))
 CHECK_CFLAGS = $(call once,CHECK_CFLAGS,$(PKG_CONFIG) --cflags check)
 CHECK_LIBS = $(call once,CHECK_LIBS,$(PKG_CONFIG) --libs check)
 
@@ -44,7 +46,8 @@ ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SANITIZERS) $(CFLAGS) $(LDFLAGS)
 
 FOLDERS := base metric pipe worker sender master
 SOURCES := $(sort $(wildcard $(FOLDERS:%=src/%/*.c)))
-UNITS := $(sort $(wildcard $(FOLDERS:%=tests/unit/%/check_*.c) tests/unit/client/check_*.c))
+UNITS := $(sort $(wildcard $(FOLDERS:%=tests/unit/%/check_*.c) tests/unit/client/check_*.c \
+	tests/unit/cli/check_*.c))
 CORE := $(patsubst %.c,$(B)/%.o,$(filter-out src/master/main.c,$(SOURCES)))
 MAIN := $(B)/src/master/main.o
 CHECKS := $(UNITS:%.c=$(B)/%)
@@ -57,6 +60,10 @@ CLIENT_CALLS := $(shell sed -n 's/^ *\(pystatsd_[a-z_]*\);/\1/p' $(CLIENT_MAP))
 SONAME := libpystatsd.so.0
 CLIENT_SO := $(B)/$(SONAME)
 CLIENT_A := $(B)/libpystatsd.a
+# The command, on the client library alone.
+CLI := $(patsubst %.c,$(B)/%.o,$(sort $(filter-out src/cli/main.c,$(wildcard src/cli/*.c))))
+CLI_MAIN := $(B)/src/cli/main.o
+COMMAND := $(B)/pystatsd
 # What the crash tests need: a load, a daemon with hooks, and one with fault points.
 CHAOS := $(B)/chaos/load $(B)/chaos/pystatsd-server
 
@@ -64,7 +71,7 @@ comma := ,
 Q := $(if $(V),,@)
 say = $(if $(V),:,printf '  %-7s %s\n') $(1) $(2)
 
-all: $(SERVER) $(CLIENT_SO) $(CLIENT_A)
+all: $(SERVER) $(CLIENT_SO) $(CLIENT_A) $(COMMAND)
 
 # A goal that starts with `deps` has them in place before the first command that needs them.
 ifneq ($(filter deps test chaos lint,$(MAKECMDGOALS)),)
@@ -75,8 +82,8 @@ endif
 
 # Written anew only where the flags have changed, and then everything is built again.
 $(B)/flags: FORCE
-	@$(PKG_CONFIG) --exists $(LIBRARIES) || \
-		{ echo "missing: one of $(LIBRARIES); \`make deps\` installs them" >&2; exit 1; }
+	@$(PKG_CONFIG) --exists $(LIBRARIES) $(CLI_LIBRARIES) || { echo \
+		"missing: one of $(LIBRARIES) $(CLI_LIBRARIES); \`make deps\` installs them" >&2; exit 1; }
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(CC) $(subst ','\'',$(ALL_CFLAGS)) $(ALL_LDFLAGS)' | cmp -s - $@ || \
 		printf '%s\n' '$(CC) $(subst ','\'',$(ALL_CFLAGS)) $(ALL_LDFLAGS)' >$@
@@ -114,6 +121,20 @@ $(CLIENT_A): $(CLIENT)
 	$(Q)$(CC) -r -nostdlib -o $(B)/libpystatsd.o $^
 	$(Q)$(OBJCOPY) --localize-hidden $(B)/libpystatsd.o
 	$(Q)rm -f $@ && $(AR) rcs $@ $(B)/libpystatsd.o
+
+$(B)/libcli.a: $(CLI)
+	@$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+# The library is in it, so that it runs from anywhere, the build directory as well, and needs no
+# package besides its own.
+$(COMMAND): $(CLI_MAIN) $(B)/libcli.a $(CLIENT_A)
+	@$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -pthread -o $@ $^ $(CLI_LIBS) -lm
+
+$(B)/tests/unit/cli/%: $(B)/tests/unit/cli/%.o $(B)/libcli.a $(CLIENT_A)
+	@$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -pthread -o $@ $^ $(CHECK_LIBS) $(CLI_LIBS) -lm
 
 $(B)/tests/unit/client/%: $(B)/tests/unit/client/%.o $(CLIENT)
 	@$(call say,LD,$@)
@@ -219,7 +240,7 @@ GRAPHITE := $(sort $(wildcard etc/graphite/*))
 manual = $(PREFIX)/share/man/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 completion = $(COMPLETIONDIR)/$(notdir $(1))
 manual_of = $(PREFIX)/share/man/man3/$(1).3
-PLACED := $(PREFIX)/bin/pystatsd-server $(UNITDIR)/pystatsd.service /etc/init.d/pystatsd \
+PLACED := $(addprefix $(PREFIX)/bin/,pystatsd pystatsd-server) $(UNITDIR)/pystatsd.service /etc/init.d/pystatsd \
 	$(foreach page,$(MANUALS),$(call manual,$(page))) \
 	$(foreach file,$(COMPLETIONS),$(call completion,$(file))) \
 	$(addprefix $(LIBDIR)/,$(SONAME) libpystatsd.so libpystatsd.a pkgconfig/pystatsd.pc) \
@@ -230,7 +251,7 @@ place = install -d $(DESTDIR)$(dir $(3)) && \
 # The administrator's own settings stay as they are.
 install: all $(B)/settings
 	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin /etc/default $(DOCDIR)/examples $(STATE))
-	install -m 755 $(SERVER) $(DESTDIR)$(PREFIX)/bin/pystatsd-server
+	install -m 755 $(SERVER) $(COMMAND) $(DESTDIR)$(PREFIX)/bin
 	$(call place,644,init/pystatsd.service,$(UNITDIR)/pystatsd.service)
 	$(call place,755,init/pystatsd.init,/etc/init.d/pystatsd)
 	install -d $(addprefix $(DESTDIR),$(LIBDIR)/pkgconfig $(INCLUDEDIR))
@@ -265,7 +286,7 @@ clean:
 	rm -rf build build-debug build-*werror build-*sanitize build-*faults
 
 help:
-	@echo 'make             build $(B)/pystatsd-server and $(B)/libpystatsd.{so.0,a}'
+	@echo 'make             build $(B)/pystatsd-server, $(B)/pystatsd and $(B)/libpystatsd.{so.0,a}'
 	@echo 'make run         serve in the foreground, showing every flush'
 	@echo 'make test        all tests, and lint'
 	@echo 'make chaos       what crashes and outages cost, in 20 minutes; CHAOS_SEED=N'
@@ -280,7 +301,7 @@ help:
 	@echo 'FAULTS=1: one that can be made to die at named places, see src/base/fault.h'
 	@echo 'V=1: show the commands. CC CFLAGS CPPFLAGS LDFLAGS PREFIX DESTDIR: as ever'
 
--include $(CORE:.o=.d) $(CLIENT:.o=.d) $(MAIN:.o=.d) $(B)/src/base/fault-on.d $(CHECKS:=.d) \
+-include $(CORE:.o=.d) $(CLIENT:.o=.d) $(CLI:.o=.d) $(CLI_MAIN:.o=.d) $(MAIN:.o=.d) $(B)/src/base/fault-on.d $(CHECKS:=.d) \
 	$(BENCHES:$(B)/bench/%=$(B)/tests/bench/%.d)
 -include $(B)/tests/chaos/load.d $(B)/tests/chaos/hooks.d
 

@@ -79,8 +79,7 @@ fail_to_connect(struct answer *answer, int error)
                     "you may not use %s: be root or the daemon's user, or see ADMIN_SOCKET_MODE",
                     path);
     case EAGAIN:
-        return fail(answer, ADMIN_SLOW, "the daemon at %s takes no more clients: try again",
-                    path);
+        return fail(answer, ADMIN_SLOW, "the daemon at %s takes no more clients: try again", path);
     default: return fail(answer, ADMIN_TROUBLE, "%s: %s", path, strerror(error));
     }
 }

@@ -39,8 +39,8 @@ on_text(void *context, const char *line, size_t len)
 }
 
 enum admin_result
-ask_text(const struct options *options, const char *command, const char *argument,
-         char **out_text, size_t *out_len, char error[ADMIN_ERROR_MAX])
+ask_text(const struct options *options, const char *command, const char *argument, char **out_text,
+         size_t *out_len, char error[ADMIN_ERROR_MAX])
 {
     FILE *text = open_memstream(out_text, out_len);
     struct admin_question question = {

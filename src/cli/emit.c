@@ -23,9 +23,7 @@ emit_complain(const struct options *options, int error)
 
     switch (-error) {
     case EINVAL: say_error("the name, its value or a tag holds nothing that can be sent"); return;
-    case EMSGSIZE:
-        say_error("the sample is longer than %d bytes", PYSTATSD_DATAGRAM_MAX);
-        return;
+    case EMSGSIZE: say_error("the sample is longer than %d bytes", PYSTATSD_DATAGRAM_MAX); return;
     case EHOSTUNREACH: say_error("there is no host '%s': see --host", host); return;
     case ENAMETOOLONG: say_error("%s: too long for a Unix socket", path); return;
     default: break;
@@ -81,8 +79,7 @@ send_number(const struct options *options, send_fn send, double value)
 
     if (emit_open(options, 0, &client) != 0)
         return EXIT_TROUBLE;
-    return finish(options, client,
-                  send(client, options->operands[0], value, options->sample_rate));
+    return finish(options, client, send(client, options->operands[0], value, options->sample_rate));
 }
 
 /* A whole number goes out without a point. */
@@ -137,7 +134,7 @@ emit_set(const struct options *options)
 
     if (emit_open(options, 0, &client) != 0)
         return EXIT_TROUBLE;
-    return finish(options, client,
-                  pystatsd_set(client, options->operands[0], options->operands[1],
-                               options->sample_rate));
+    return finish(
+        options, client,
+        pystatsd_set(client, options->operands[0], options->operands[1], options->sample_rate));
 }

@@ -32,7 +32,8 @@ const char *facts_text(const struct facts *facts, const char *key);
 /* The value as a number; NAN where it is none. */
 double facts_number(const struct facts *facts, const char *key);
 
-/* The next key that begins with prefix, from *at on, which it moves behind; NULL behind the last. */
+/* The next key that begins with prefix, from *at on, which it moves behind; NULL behind the last.
+ */
 const struct fact *facts_next(const struct facts *facts, const char *prefix, size_t *at);
 
 #endif

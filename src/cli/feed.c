@@ -34,10 +34,10 @@ struct feed {
     double start_ms;
     struct progress progress;
     bool has_bar;
-    double bar_s; /* when it was last drawn, since the start */
-    uint64_t n_bytes;    /* of samples that were sent */
-    uint64_t n_paced;    /* n_bytes when the pace was last looked at */
-    size_t n_extra;      /* bytes a line has more than it had in the input */
+    double bar_s;     /* when it was last drawn, since the start */
+    uint64_t n_bytes; /* of samples that were sent */
+    uint64_t n_paced; /* n_bytes when the pace was last looked at */
+    size_t n_extra;   /* bytes a line has more than it had in the input */
     uint64_t n_lines, n_bad, first_bad;
     char *text; /* LINE_MOST + 1: what was read and is no whole line yet */
     size_t len;

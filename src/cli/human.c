@@ -33,8 +33,7 @@ scale(double *value, double step, size_t most)
 }
 
 static void
-print_scaled(double value, double step, const char *const units[], size_t most,
-             char out[HUMAN_MAX])
+print_scaled(double value, double step, const char *const units[], size_t most, char out[HUMAN_MAX])
 {
     size_t unit;
 

@@ -43,7 +43,8 @@ struct flag {
 static const struct flag flags[] = {
     {"--host", FLAG_HOST, TAKES_SAMPLE, "HOST", "the server (localhost)"},
     {"--port", FLAG_PORT, TAKES_SAMPLE, "PORT", "its UDP port (8125)"},
-    {"--unix", FLAG_UNIX, TAKES_SAMPLE, "PATH", "its Unix datagram socket instead; @NAME: abstract"},
+    {"--unix", FLAG_UNIX, TAKES_SAMPLE, "PATH",
+     "its Unix datagram socket instead; @NAME: abstract"},
     {"--prefix", FLAG_PREFIX, TAKES_SAMPLE, "TEXT", "before every name, with a dot between"},
     {"--sample-rate", FLAG_SAMPLE_RATE, TAKES_SAMPLE, "RATE", "send so many of all, 0.1: a tenth"},
     {"--tag", FLAG_TAG, TAKES_SAMPLE, "TAG", "key:value or key; may be repeated"},

@@ -25,7 +25,7 @@ struct options {
     const char *socket_path; /* --socket, or NULL */
     bool as_json, as_check;
     bool is_once;
-    unsigned rows; /* 0: as many as there is room for */
+    unsigned rows;  /* 0: as many as there is room for */
     bool is_agreed; /* --yes */
     bool wants_help, wants_version;
 };

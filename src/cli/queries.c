@@ -7,6 +7,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,8 +69,7 @@ queries_plain(const struct options *options)
     char *text, error[ADMIN_ERROR_MAX];
     size_t len;
 
-    if (ask_text(options, options->command->name, operand(options), &text, &len, error) !=
-        ADMIN_OK)
+    if (ask_text(options, options->command->name, operand(options), &text, &len, error) != ADMIN_OK)
         return complain(error);
     print_lines(stdout, text, SIZE_MAX);
     free(text);

@@ -36,8 +36,8 @@ check(const struct facts *facts, enum admin_result result, const char *error)
         verdict_print(stdout, facts);
         verdict = verdict_of(facts);
     } else {
-        verdict = result == ADMIN_ABSENT || result == ADMIN_SLOW ? VERDICT_CRITICAL
-                                                                 : VERDICT_UNKNOWN;
+        verdict =
+            result == ADMIN_ABSENT || result == ADMIN_SLOW ? VERDICT_CRITICAL : VERDICT_UNKNOWN;
         printf("%s - ", verdict_name(verdict));
         say_safely(stdout, error, strcspn(error, "|"));
         putchar('\n');

@@ -10,6 +10,7 @@
 #define NARROW       60 /* columns: less is one list below the other */
 #define TOP_ROWS     2  /* the title and a blank */
 #define NUMBER_WIDTH 8
+#define LEFT_PERCENT 60
 #define GAP          2 /* columns between two lists */
 #define DOTS         ".."
 
@@ -108,13 +109,17 @@ void
 canvas_draw(struct canvas *canvas, const char *title, const struct ranking *ranking, size_t most)
 {
     unsigned stack = stack_of(canvas->columns), pitch = pitch_of(canvas->rows, canvas->columns);
-    unsigned abreast = RANKING_KINDS / stack;
-    unsigned width = (canvas->columns - GAP * (abreast - 1)) / abreast;
+    unsigned abreast = RANKING_KINDS / stack, columns = canvas->columns;
+    unsigned left = abreast == 1 ? columns : columns * LEFT_PERCENT / 100;
 
-    canvas_put(canvas, 0, 0, canvas->columns, title);
+    canvas_put(canvas, 0, 0, columns, title);
     if (canvas->rows > 0)
         canvas->is_heading[0] = true;
-    for (unsigned i = 0; i < RANKING_KINDS; i++)
+    for (unsigned i = 0; i < RANKING_KINDS; i++) {
+        bool is_left = i % abreast == 0;
+
         draw_list(canvas, ranking, (enum ranking_kind)i, TOP_ROWS + i / abreast * pitch,
-                  i % abreast * (width + GAP), pitch > 0 ? pitch - 1 : 0, width, most);
+                  is_left ? 0 : left + GAP, pitch > 0 ? pitch - 1 : 0,
+                  is_left ? left : columns - left - GAP, most);
+    }
 }

@@ -72,7 +72,9 @@ human_age(double seconds, char out[HUMAN_MAX])
         return;
     }
     whole = (long long)(seconds + 0.5);
-    if (seconds < 9.95) {
+    if (seconds > 0 && seconds < 0.9995) {
+        snprintf(out, HUMAN_MAX, "%.0fms", fmax(1, seconds * 1000));
+    } else if (seconds < 9.95) {
         print_short(seconds, out);
         strcat(out, "s");
     } else if (whole < 60) {

@@ -13,7 +13,7 @@ void human_count(double count, char out[HUMAN_MAX]);
 /* "17 B", "1.2 KiB", "34 MiB". */
 void human_size(double bytes, char out[HUMAN_MAX]);
 
-/* "0.4s", "12s", "5m 3s", "2h 5m", "3d 4h". */
+/* "30ms", "1.4s", "12s", "5m 3s", "2h 5m", "3d 4h". */
 void human_age(double seconds, char out[HUMAN_MAX]);
 
 #endif

@@ -15,9 +15,9 @@ static const struct kind {
     const char *word, *title, *unit;
 } kinds[RANKING_KINDS] = {
     [RANKING_NAME] = {"name", "BUSIEST NAMES", "a second"},
-    [RANKING_SENDER] = {"sender", "BUSIEST SENDERS", "a second"},
     [RANKING_PREFIX] = {"prefix", "BUSIEST PREFIXES", "a second"},
     [RANKING_NEW] = {"new", "NEWEST NAMES", "age"},
+    [RANKING_SENDER] = {"sender", "BUSIEST SENDERS", "a second"},
 };
 
 /* Moves *line behind its next word, which is copied. */

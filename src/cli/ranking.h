@@ -8,7 +8,8 @@
 
 #include "cli/human.h"
 
-enum ranking_kind { RANKING_NAME, RANKING_SENDER, RANKING_PREFIX, RANKING_NEW, RANKING_KINDS };
+/* In the order of `top`; what is long, names, stands on the left. */
+enum ranking_kind { RANKING_NAME, RANKING_PREFIX, RANKING_NEW, RANKING_SENDER, RANKING_KINDS };
 
 #define RANKING_MOST 1000 /* entries of a list */
 

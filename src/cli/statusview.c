@@ -102,7 +102,7 @@ draw_level(const struct view *view, const char *used_key, const char *limit_key,
     human_size(used, used_text);
     human_size(limit, limit_text);
     if (!(limit > 0) || !(used >= 0)) {
-        snprintf(out, LINE_SIZE, "%s", isnan(used) ? "" : used_text);
+        snprintf(out, LINE_SIZE, "%s", used > 0 ? used_text : "");
         return;
     }
     full = (size_t)(fmin(used / limit, 1) * BAR_WIDTH + 0.5);
@@ -238,9 +238,11 @@ statusview_print(FILE *out, const struct facts *facts, unsigned columns, bool co
 
     put_heading(&view);
     put_whereabouts(&view);
+    put(&view, "%s", "");
     put(&view, "%-12s %10s %10s", "", "a second", "ever");
     put_in(&view);
     put_out(&view);
+    put(&view, "%s", "");
     put_metrics(&view);
 }
 

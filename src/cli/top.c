@@ -22,6 +22,7 @@
 #define REFRESH_MS   2000
 #define WITHIN_MS    2000 /* the daemon has to answer, so that keys are heard */
 #define ROWS_DEFAULT 20   /* where there is no screen to fill */
+#define QUIT_HINT    "; q quits"
 #define TITLE_MAX    (STATUSVIEW_TITLE_MAX + 4 * HUMAN_MAX)
 
 static int
@@ -58,7 +59,7 @@ write_title(const struct facts *facts, char out[TITLE_MAX])
     statusview_title(facts, title);
     human_count(facts_number(facts, "lines_per_s"), in);
     human_size(facts_number(facts, "bytes_per_s"), bytes);
-    snprintf(out, TITLE_MAX, "%s; in: %s lines/s, %s/s", title, in, bytes);
+    snprintf(out, TITLE_MAX - sizeof(QUIT_HINT), "%s; in: %s lines/s, %s/s", title, in, bytes);
 }
 
 /* Both answers, or in error what is wrong. */
@@ -139,10 +140,12 @@ draw(const struct options *options, struct canvas *canvas)
     if (options->rows != 0 && options->rows < room)
         room = options->rows;
     canvas_reset(canvas, rows, columns > 1 ? columns - 1 : columns);
-    if (fetch(options, room, &ranking, title, error) == ADMIN_OK)
+    if (fetch(options, room, &ranking, title, error) == ADMIN_OK) {
+        strcat(title, QUIT_HINT);
         canvas_draw(canvas, title, &ranking, options->rows);
-    else
+    } else {
         canvas_put(canvas, 0, 0, columns, error);
+    }
     ranking_release(&ranking);
     show(canvas);
 }

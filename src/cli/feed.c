@@ -37,6 +37,7 @@ struct feed {
     double bar_s;     /* when it was last drawn, since the start */
     uint64_t n_bytes; /* of samples that were sent */
     uint64_t n_paced; /* n_bytes when the pace was last looked at */
+    double due_s;     /* see progress_pace */
     size_t n_extra;   /* bytes a line has more than it had in the input */
     uint64_t n_lines, n_bad, first_bad;
     char *text; /* LINE_MOST + 1: what was read and is no whole line yet */
@@ -143,7 +144,7 @@ static void
 keep_pace(struct feed *feed)
 {
     double now_s = seconds_since(feed->start_ms);
-    uint64_t ahead_ns = progress_ahead_ns(feed->n_bytes, now_s);
+    uint64_t ahead_ns = progress_pace(&feed->due_s, feed->n_bytes - feed->n_paced, now_s);
 
     feed->n_paced = feed->n_bytes;
     if (ahead_ns > 0)

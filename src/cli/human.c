@@ -16,7 +16,7 @@ print_short(double value, char out[HUMAN_MAX])
     double tenths = round(value * 10) / 10;
     bool whole = fabs(tenths) >= 100 || tenths == trunc(tenths);
 
-    snprintf(out, HUMAN_MAX, "%.*f", whole ? 0 : 1, tenths == 0 ? 0 : tenths);
+    snprintf(out, HUMAN_MAX, "%.*f", whole ? 0 : 1, tenths == 0 ? 0 : value);
 }
 
 /* By step as long as what is printed would not be less than step. Returns how often. */

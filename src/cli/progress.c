@@ -15,14 +15,14 @@
 #define BAR_MAX          40
 
 uint64_t
-progress_ahead_ns(uint64_t bytes, double seconds)
+progress_pace(double *due_s, uint64_t bytes, double now_s)
 {
-    double ahead;
+    double earliest_s = now_s - BURST_BYTES / BYTES_PER_SECOND;
 
-    if (bytes <= BURST_BYTES)
-        return 0;
-    ahead = (double)(bytes - BURST_BYTES) / BYTES_PER_SECOND - seconds;
-    return ahead > 0 ? (uint64_t)(ahead * 1e9) : 0;
+    if (*due_s < earliest_s)
+        *due_s = earliest_s;
+    *due_s += (double)bytes / BYTES_PER_SECOND;
+    return *due_s > now_s ? (uint64_t)((*due_s - now_s) * 1e9) : 0;
 }
 
 void

@@ -14,9 +14,10 @@ struct progress {
     double seconds; /* since the start */
 };
 
-/* How long to wait, in nanoseconds, so that after seconds no more than bytes have gone out: a
- * burst that any receive buffer holds, and then a pace that a server keeps up with. */
-uint64_t progress_ahead_ns(uint64_t bytes, double seconds);
+/* How long to wait, in nanoseconds, now that bytes more have gone out: after a burst that any
+ * receive buffer holds, a pace that a server keeps up with. *due_s, 0 at the start, is when it may
+ * go on, of the same clock as now_s. */
+uint64_t progress_pace(double *due_s, uint64_t bytes, double now_s);
 
 /* One line of at most columns bytes, without an end: a bar, per cent, lines, and how long it will
  * take. */

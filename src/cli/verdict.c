@@ -10,6 +10,7 @@
 
 #include "cli/human.h"
 #include "cli/json.h"
+#include "cli/say.h"
 
 /* What a graph may be made of: label, unit, and the key of its most. */
 static const struct measure {
@@ -60,8 +61,16 @@ verdict_name(enum verdict verdict)
 static void
 print_reason(FILE *out, const char *text)
 {
-    for (; *text != '\0'; text++)
-        fputc(*text == '|' ? '/' : *text, out);
+    while (*text != '\0') {
+        size_t len = strcspn(text, "|");
+
+        say_safely(out, text, len);
+        text += len;
+        if (*text == '|') {
+            fputc('/', out);
+            text++;
+        }
+    }
 }
 
 static bool

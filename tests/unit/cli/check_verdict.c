@@ -41,14 +41,14 @@ END_TEST
 
 START_TEST(test_problems)
 {
-    static const char *const warning[] = {"state warning", "problem queue | half full",
+    static const char *const warning[] = {"state warning", "problem queue | half\033 full",
                                           "problem worker replaced", "refused 1", NULL};
     static const char *const critical[] = {"state critical", "problem no delivery", NULL};
     static const char *const other[] = {"state wonderful", NULL};
     static const char *const none[] = {NULL};
 
     assert_verdict(warning, VERDICT_WARNING,
-                   "WARNING - queue / half full; worker replaced | refused=1c\n");
+                   "WARNING - queue / half\\x1b full; worker replaced | refused=1c\n");
     assert_verdict(critical, VERDICT_CRITICAL, "CRITICAL - no delivery |\n");
     assert_verdict(other, VERDICT_UNKNOWN, "UNKNOWN - the daemon does not say how it is |\n");
     assert_verdict(none, VERDICT_UNKNOWN, "UNKNOWN - the daemon does not say how it is |\n");

@@ -8,14 +8,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SERVER = Path(os.environ.get("PYSTATSD_BUILD", ROOT / "build")).resolve() / "pystatsd-server"
+BUILD = Path(os.environ.get("PYSTATSD_BUILD", ROOT / "build")).resolve()
+SERVER = BUILD / "pystatsd-server"
+PRODUCTS = {"SERVER": SERVER, "COMMAND": BUILD / "pystatsd",
+            "CLIENT_SO": BUILD / "libpystatsd.so.0", "CLIENT_A": BUILD / "libpystatsd.a"}
 TOOLS = ["sh", "awk", "sed", "grep", "dirname"]
 
 
 def make(*args):
-    """Without the variables of a make that runs this; the server is not built again (-o)."""
+    """Without the variables of a make that runs this; what it installs is not built again (-o)."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
-    subprocess.run(["make", "-s", "-C", ROOT, "-o", SERVER, f"SERVER={SERVER}", *args],
+    built = [word for name, path in PRODUCTS.items() for word in ("-o", path, f"{name}={path}")]
+    subprocess.run(["make", "-s", "-C", ROOT, *built, *args],
                    env={**clean, "MAKEFLAGS": ""}, check=True, stdout=subprocess.PIPE)
 
 
@@ -25,8 +29,8 @@ def files(root):
 
 @pytest.fixture
 def destination(tmp_path):
-    if not SERVER.exists():
-        pytest.skip("the server is not built")
+    if not all(path.exists() for path in PRODUCTS.values()):
+        pytest.skip("it is not built")
     return tmp_path / "destination"
 
 
@@ -34,6 +38,8 @@ def test_uninstall_takes_back_what_install_did(destination):
     make("install", f"DESTDIR={destination}")
     assert {"usr/local/bin/pystatsd-server", "usr/local/lib/systemd/system/pystatsd.service",
             "etc/default/pystatsd", "etc/init.d/pystatsd",
+            "usr/local/bin/pystatsd", "usr/local/share/man/man1/pystatsd.1",
+            "usr/local/share/bash-completion/completions/pystatsd",
             "usr/local/share/man/man8/pystatsd-server.8",
             "usr/local/share/man/man5/pystatsd.default.5",
             "usr/local/share/bash-completion/completions/pystatsd-server",

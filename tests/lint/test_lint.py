@@ -55,10 +55,12 @@ BAD = [
     ("include_directions", "src/pipe/p.c", '/* */\n#include "metric/m.h"\n', "may not include"),
     ("include_directions", "src/metric/p.c", '/* */\n#include "pipe/p.h"\n', "may not include"),
     ("include_directions", "src/worker/p.c", '/* */\n#include "sender/s.h"\n', "may not include"),
+    ("include_directions", "src/cli/x.c", '/* */\n#include "base/x.h"\n', "may not include"),
     ("include_directions", "src/base/x.c", '/* */\n#include "x.h"\n', "is no \"folder/file.h\""),
     ("include_directions", "src/odd/x.c", "/* */\n", "no place among the layers"),
     ("sole_includers", "src/master/args.c", "/* */\n#include <confuse.h>\n", "config.c alone"),
     ("sole_includers", "src/base/x.c", "/* */\n# include <systemd/sd-daemon.h>\n", "service.c"),
+    ("sole_includers", "src/cli/canvas.c", "/* */\n#include <curses.h>\n", "top.c alone"),
     ("headers_stand_alone", "src/base/x.h", header("base", "x", "size_t x;"), "size_t"),
     ("guards", "src/base/x.h", HEADER.replace("BASE_X_H", "X_H"), "BASE_X_H"),
     ("guards", "src/base/x.h", "#pragma once\n", "BASE_X_H"),
@@ -108,6 +110,7 @@ FINE = [
     ("python_files", "tests/lib/x.py", "import os  # noqa: F401\n"),
     ("top_level", "build-debug", ""),
     ("units_have_checks", "src/master/main.c", "/* main */\n"),
+    ("units_have_checks", "src/cli/main.c", "/* main */\n"),
 ]
 
 

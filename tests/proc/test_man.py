@@ -8,9 +8,9 @@ import subprocess
 
 import pytest
 
-from lib.daemon import ROOT, run, write_config
+from lib.daemon import BUILD, ROOT, run, write_config
 
-PAGES = ["man/pystatsd-server.8", "man/pystatsd.default.5"]
+PAGES = ["man/pystatsd-server.8", "man/pystatsd.default.5", "man/pystatsd.1"]
 LIKE = re.compile(r"^what EXPIRE says|^what COUNTERS_PREFIX says")
 
 
@@ -139,3 +139,50 @@ def test_choices():
         assert re.split(", | or ", said) == offered.group(1).split(" or "), key
         n += 1
     assert n >= 12
+
+
+# --- pystatsd(1)
+
+
+def command(*words):
+    """What the pystatsd command prints, which it must do without complaint."""
+    done = subprocess.run([os.path.join(BUILD, "pystatsd"), *words], capture_output=True, text=True,
+                          check=True)
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_every_command_in_its_order():
+    """With its operands as the command itself names them."""
+    helped = re.findall(r"^  ([a-z]+ ?\S.*?)  ", command("help").partition("\nFlags")[0], re.M)
+    assert len(helped) > 15
+    listed = re.findall(r"^\.It Cm (.*)$", text_of(PAGES[2]), re.M)
+    plain = [re.sub(r"Ar | Op (.*)$", lambda it: f" [{it[1][3:]}]" if it[1] else "", it)
+             for it in listed]
+    assert plain == [" ".join(it.split()) for it in helped]
+
+
+def test_every_flag_of_the_command():
+    flags = re.findall(r"^ {2}(?:(-.),| {3}) (--[a-z-]+)(?: ([A-Z]+))? ", command("help"), re.M)
+    assert len(flags) > 12
+    listed = re.findall(r"^\.It (Fl .*)$", text_of(PAGES[2]), re.M)
+    documented = [re.fullmatch(r"(?:Fl (\S) , )?Fl (-\S+)(?: Ar (\S+))?", it).groups("")
+                  for it in listed]
+    assert [("-" + letter if letter else "", "-" + name, operand)
+            for letter, name, operand in documented] == flags
+
+
+def test_flags_stand_with_their_commands():
+    """A flag of some commands alone names them in the page."""
+    page = text_of(PAGES[2])
+    for flag in ("--delta", "--json", "--check", "--once", "--rows", "--yes"):
+        takers = [name for name in re.findall(r"^  ([a-z]+) ", command("help").partition("\nFlags")[0],
+                                              re.M) if flag in command("help", name)]
+        said = re.search(rf"^\.It (?:Fl \S , )?Fl {flag[1:]}\b.*\nOf\n\.Cm (\S+) :$", page, re.M)
+        assert takers == [said.group(1)], flag
+
+
+def test_exit_statuses_of_the_command():
+    page = text_of(PAGES[2])
+    for word, status in (("OK", 0), ("WARNING", 1), ("CRITICAL", 2), ("UNKNOWN", 3)):
+        assert f"{status} ({word})" in page

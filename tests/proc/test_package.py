@@ -279,7 +279,9 @@ IN_PACKAGE = {
     "etc/default/pystatsd",
     "etc/init.d/pystatsd",
     "lib/systemd/system/pystatsd.service",
+    "usr/bin/pystatsd",
     "usr/bin/pystatsd-server",
+    "usr/share/bash-completion/completions/pystatsd",
     "usr/share/doc/pystatsd/README.md",
     "usr/share/doc/pystatsd/changelog.gz",
     "usr/share/doc/pystatsd/copyright",
@@ -312,4 +314,7 @@ def test_package(place):
     assert done.stderr == ""
     assert 'STATE_DIR="/run/pystatsd"' in done.stdout
     assert 'GAUGES_FILE="/var/lib/pystatsd/gauges/latest"' in done.stdout
+    command = os.path.join(root, "usr/bin/pystatsd")
+    done = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"pystatsd [0-9.]+\S*\n", done.stdout)
     shutil.rmtree(built.place)

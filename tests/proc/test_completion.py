@@ -15,24 +15,21 @@ COMMAND = os.path.join(BUILD, "pystatsd")
 # What readline does with the words of a line, the last of which is being typed.
 ASK = r"""
 . "$1" || exit
-function=$2
-shift 2
-complete -p "${1##*/}" >/dev/null || exit
+shift
+complete -p "$0" >/dev/null || exit
 COMP_WORDS=("$@")
 COMP_CWORD=$(($# - 1))
-"$function" "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}" || exit
+"_${0//-/_}" "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}" || exit
 printf '%s\n' "${COMPREPLY[@]}"
 """
 
 pytestmark = pytest.mark.skipif(not shutil.which("bash"), reason="bash is not installed")
 
 
-def offers(*words, cwd="/", program=SERVER, home="/", **env):
-    """What is offered for the last of the words. Nothing may be printed besides."""
-    name = os.path.basename(program)
-    function = "_" + name.replace("-", "_")
-    command = ["bash", "--norc", "-uc", ASK, "bash", os.path.join(FOLDER, name), function, program,
-               *words]
+def offers(*words, cwd="/", server=SERVER, home="/", of="pystatsd-server", **env):
+    """What is offered for the last of the words by the file of that name. Nothing may be printed
+    besides."""
+    command = ["bash", "--norc", "-uc", ASK, of, os.path.join(FOLDER, of), server, *words]
     result = subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False,
                             env={**os.environ, "HOME": home, **env})
     assert (result.returncode, result.stderr) == (0, "")
@@ -77,7 +74,7 @@ def test_choices():
 
 def test_command_at_home(place):
     os.symlink(SERVER, os.path.join(place, "server"))
-    assert offers("-r", "", program="~/server", home=place) == {"graphite", "none"}
+    assert offers("-r", "", server="~/server", home=place) == {"graphite", "none"}
 
 
 def test_what_nobody_can_know():
@@ -89,7 +86,7 @@ def test_what_nobody_can_know():
 
 
 def command_offers(*words, **kwargs):
-    return offers(*words, program=COMMAND, **kwargs)
+    return offers(*words, server=COMMAND, of="pystatsd", **kwargs)
 
 
 def help_of(*words):

@@ -35,9 +35,9 @@ SANITIZERS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all)
 once = $(eval $(1) := $(shell $(2)))$($(1))
 LIB_CFLAGS = $(call once,LIB_CFLAGS,$(PKG_CONFIG) --cflags $(LIBRARIES))
 LIB_LIBS = $(call once,LIB_LIBS,$(PKG_CONFIG) --libs $(LIBRARIES))
-CLI_LIBS = $(call once,CLI_LIBS,$(PKG_CONFIG) --libs $(CLI_LIBRARIES))
 CHECK_CFLAGS = $(call once,CHECK_CFLAGS,$(PKG_CONFIG) --cflags check)
 CHECK_LIBS = $(call once,CHECK_LIBS,$(PKG_CONFIG) --libs check)
+CLI_LIBS = $(call once,CLI_LIBS,$(PKG_CONFIG) --libs $(CLI_LIBRARIES)) -lm
 
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -Isrc -DPYSTATSD_VERSION='"$(VERSION)"' $(WARNINGS) \
 	-fstack-protector-strong $(FORTIFY) -fPIE $(SANITIZERS) $(if $(FAULTS),-DFAULTS) \
@@ -130,11 +130,11 @@ $(B)/libcli.a: $(CLI)
 # package besides its own.
 $(COMMAND): $(CLI_MAIN) $(B)/libcli.a $(CLIENT_A)
 	@$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -pthread -o $@ $^ $(CLI_LIBS) -lm
+	$(Q)$(CC) $(ALL_LDFLAGS) -pthread -o $@ $^ $(CLI_LIBS)
 
 $(B)/tests/unit/cli/%: $(B)/tests/unit/cli/%.o $(B)/libcli.a $(CLIENT_A)
 	@$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -pthread -o $@ $^ $(CHECK_LIBS) $(CLI_LIBS) -lm
+	$(Q)$(CC) $(ALL_LDFLAGS) -pthread -o $@ $^ $(CHECK_LIBS) $(CLI_LIBS)
 
 $(B)/tests/unit/client/%: $(B)/tests/unit/client/%.o $(CLIENT)
 	@$(call say,LD,$@)

@@ -39,25 +39,49 @@ is_word(const struct words *words, size_t i, const char *text)
     return words->lens[i] == strlen(text) && memcmp(words->starts[i], text, words->lens[i]) == 0;
 }
 
+/* With as many digits as anybody reads. */
+static void
+print_number(FILE *out, double value)
+{
+    if (value == trunc(value) && fabs(value) < 1e15)
+        fprintf(out, "%.0f", value);
+    else if (fabs(value) >= 1)
+        fprintf(out, "%.3f", value);
+    else
+        fprintf(out, "%.6g", value);
+}
+
+static int
+read_number(const char *text, size_t len, double *out)
+{
+    char copy[64];
+
+    if (len >= sizeof(copy))
+        return -1;
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    return options_number(copy, out);
+}
+
 static void
 print_value(FILE *out, const struct words *words)
 {
-    char text[HUMAN_MAX], copy[64];
-    double seconds;
+    char age[HUMAN_MAX];
+    double value;
+    int is_number = read_number(words->starts[3], words->lens[3], &value) == 0;
 
-    if (is_word(words, 2, "age_s") && words->lens[3] < sizeof(copy)) {
-        memcpy(copy, words->starts[3], words->lens[3]);
-        copy[words->lens[3]] = '\0';
-        if (options_number(copy, &seconds) == 0) {
-            human_age(seconds, text);
-            fprintf(out, "  %-8s %s ago\n", "last", text);
-            return;
-        }
+    if (is_number && is_word(words, 2, "age_s")) {
+        human_age(value, age);
+        fprintf(out, "  %-8s %s ago\n", "last", age);
+        return;
     }
     fputs("  ", out);
     say_safely(out, words->starts[2], words->lens[2]);
     fprintf(out, "%*s", words->lens[2] < 8 ? (int)(9 - words->lens[2]) : 1, "");
-    say_safely(out, words->starts[3], words->lens[3]);
+    if (is_number)
+        print_number(out, value);
+    else
+        say_safely(out, words->starts[3], words->lens[3]);
     fputs(is_word(words, 2, "rate") ? " a second\n" : "\n", out);
 }
 

@@ -152,14 +152,17 @@ put_whereabouts(const struct view *view)
 {
     char age[HUMAN_MAX];
 
-    format_fact(view, "last_success_age_s", human_age, age);
     put(view, "%-12s master %s, worker %s, sender %s; restarts: worker %s, sender %s", "processes",
         text(view, "pid.master"), text(view, "pid.worker"), text(view, "pid.sender"),
         text(view, "restarts.worker"), text(view, "restarts.sender"));
     put(view, "%-12s %s", "listens on", text(view, "listen"));
-    put(view, "%-12s %s, %s; last taken %s%s", "delivers to", text(view, "destination"),
-        text(view, "carbon"), strcmp(age, "-") == 0 ? "never" : age,
-        strcmp(age, "-") == 0 ? "" : " ago");
+    format_fact(view, "last_success_age_s", human_age, age);
+    if (strcmp(text(view, "carbon"), "off") == 0)
+        put(view, "%-12s nobody: see TRANSPORT", "delivers to");
+    else
+        put(view, "%-12s %s, %s; last taken %s%s", "delivers to", text(view, "destination"),
+            text(view, "carbon"), strcmp(age, "-") == 0 ? "never" : age,
+            strcmp(age, "-") == 0 ? "" : " ago");
 }
 
 static void

@@ -57,6 +57,10 @@ write_title(const struct facts *facts, char out[TITLE_MAX])
     char title[STATUSVIEW_TITLE_MAX], in[HUMAN_MAX], bytes[HUMAN_MAX];
 
     statusview_title(facts, title);
+    if (facts_text(facts, "lines_per_s") == NULL) { /* before the first flush */
+        snprintf(out, TITLE_MAX - sizeof(QUIT_HINT), "%s", title);
+        return;
+    }
     human_count(facts_number(facts, "lines_per_s"), in);
     human_size(facts_number(facts, "bytes_per_s"), bytes);
     snprintf(out, TITLE_MAX - sizeof(QUIT_HINT), "%s; in: %s lines/s, %s/s", title, in, bytes);

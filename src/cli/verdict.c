@@ -91,10 +91,13 @@ print_summary(FILE *out, const struct facts *facts)
 {
     char lines[HUMAN_MAX], sent[HUMAN_MAX], age[HUMAN_MAX];
 
+    human_age(facts_number(facts, "uptime_s"), age);
+    fprintf(out, "up %s", age);
+    if (facts_text(facts, "lines_per_s") == NULL)
+        return; /* before the first flush */
     human_count(facts_number(facts, "lines_per_s"), lines);
     human_count(facts_number(facts, "lines_sent_per_s"), sent);
-    human_age(facts_number(facts, "uptime_s"), age);
-    fprintf(out, "%s lines/s in, %s lines/s out, up %s", lines, sent, age);
+    fprintf(out, ", %s lines/s in, %s lines/s out", lines, sent);
 }
 
 static void

@@ -13,18 +13,19 @@ START_TEST(test_groups)
     size_t len;
     FILE *out = open_memstream(&text, &len);
 
-    getview_print(out, "counter a.b sum 12\ncounter a.b rate 1.2\ncounter a.b age_s 7512.3\n"
-                       "gauge a.b value -7\ngauge a.b age_s -\n"
-                       "set a.bc count 3\n"
-                       "something \033else\n"
-                       "timer t a_long_name 1 2");
+    getview_print(
+        out, "counter a.b sum 12\ncounter a.b rate 1.6146393972012916\ncounter a.b age_s 7512.3\n"
+             "gauge a.b value 0.00001234567\ngauge a.b age_s -\n"
+             "set a.bc count 3\n"
+             "something \033else\n"
+             "timer t a_long_name 1 2");
     fclose(out);
     ck_assert_str_eq(text, "counter a.b\n"
                            "  sum      12\n"
-                           "  rate     1.2 a second\n"
+                           "  rate     1.615 a second\n"
                            "  last     2h 5m ago\n"
                            "gauge a.b\n"
-                           "  value    -7\n"
+                           "  value    1.23457e-05\n"
                            "  age_s    -\n"
                            "set a.bc\n"
                            "  count    3\n"

@@ -139,6 +139,13 @@ START_TEST(test_nothing_known)
     ck_assert_ptr_nonnull(strstr(text, "last taken never\n"));
     ck_assert_ptr_nonnull(strstr(text, "memory\n"));
     free(text);
+    ck_assert_int_eq(facts_add(&facts, "carbon off"), 0);
+    out = open_memstream(&text, &len);
+    statusview_print(out, &facts, 80, false);
+    fclose(out);
+    facts_release(&facts);
+    ck_assert_ptr_nonnull(strstr(text, "delivers to  nobody: see TRANSPORT\n"));
+    free(text);
 }
 END_TEST
 

@@ -33,7 +33,7 @@ START_TEST(test_ok)
         "bad 3",          "udp_drops nonsense", "last_success_age_s -", NULL};
 
     assert_verdict(lines, VERDICT_OK,
-                   "OK - 1.2k lines/s in, 10 lines/s out, up 2h 5m | lines_per_s=1234.5 "
+                   "OK - up 2h 5m, 1.2k lines/s in, 10 lines/s out | lines_per_s=1234.5 "
                    "lines_sent_per_s=10 bad=3c queue_bytes=10B;;;0;64 spool_bytes=0B "
                    "uptime_s=7512s\n");
 }

@@ -152,7 +152,7 @@ put_whereabouts(const struct view *view)
 {
     char age[HUMAN_MAX];
 
-    put(view, "%-12s master %s, worker %s, sender %s; restarts: worker %s, sender %s", "processes",
+    put(view, "%-12s master %s, worker %s, sender %s; restarts %s and %s", "processes",
         text(view, "pid.master"), text(view, "pid.worker"), text(view, "pid.sender"),
         text(view, "restarts.worker"), text(view, "restarts.sender"));
     put(view, "%-12s %s", "listens on", text(view, "listen"));

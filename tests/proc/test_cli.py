@@ -628,3 +628,92 @@ def test_the_fake_speaks_the_protocol():
         assert re.fullmatch(r"(name|sender|prefix|new) [0-9.]+ \S.*", line)
     for line in status().splitlines()[1:]:
         assert re.fullmatch(r"[a-z_.]+ \S.*", line)
+
+
+# --- the daemon itself
+
+
+@pytest.fixture
+def asked(daemons, sinks, place):
+    """A daemon that can be asked, its sink as .sink, and a function that runs the command on it."""
+    path = os.path.join(place, "admin.sock")
+    sink = sinks()
+    daemon = daemons(sink, {"ADMIN_SOCKET": path, "AGGREGATE_COUNTERS": "no",
+                            "FLUSH_INTERVAL": "2000"})
+    daemon.sink = sink
+
+    def ask(*args, **kwargs):
+        target = ["--host", "127.0.0.1", "--port", daemon.port]
+        sends = args[0] in ("increment", "decrement", "timing", "time", "gauge", "set", "send")
+        return run(args[0], *(target if sends else ["--socket", path]), *args[1:], **kwargs)
+
+    return daemon, ask
+
+
+def wait_for_lines(ask, n):
+    def there():
+        return json.loads(ask("status", "--json").stdout)["lines"] >= n
+
+    until(there, f"{n} lines to be read")
+
+
+def test_all_the_way(asked):
+    daemon, ask = asked
+    for args in (["increment", "way.c", "5"], ["gauge", "way.g", "7.5"], ["timing", "way.t", "12"],
+                 ["set", "way.s", "me"]):
+        assert ask(*args).returncode == 0
+    sent = "".join(f"way.sent:{i}|c\n" for i in range(100))
+    assert ask("send", text=sent).returncode == 0
+    for name, value in (("way.c", 5), ("way.sent", 4950)):
+        daemon.sink.wait(lambda: daemon.sink.total(f"stats.{name}") == value, name)
+    daemon.sink.wait(lambda: daemon.sink.last("stats.way.g") == 7.5, "the gauge")
+    daemon.sink.wait(lambda: daemon.sink.total("stats.timers.way.t.count") == 1, "the timer")
+    daemon.sink.wait(lambda: daemon.sink.total("stats.sets.way.s.count") == 1, "the set")
+
+
+def test_questions_to_the_daemon(asked):
+    _, ask = asked
+    assert ask("increment", "a b", "5").returncode == 0
+    assert ask("gauge", "g", "2").returncode == 0
+    wait_for_lines(ask, 2)
+    assert sorted(ask("list").stdout.splitlines()) == ["counter a_b", "gauge g"]
+    assert ask("list", "a*").stdout == "counter a_b\n"
+    assert "gauge g value 2\n" in ask("get", "g").stdout
+    assert ask("get", "nothing").returncode == 1
+    assert "stats.a_b" in ask("explain", "a b:3|c").stdout
+    assert "FLUSH_INTERVAL=\"2000\"" in ask("config").stdout
+    assert ask("delete", "a*").stdout == "counter a_b\n"
+    assert ask("list").stdout == "gauge g\n"
+    for args in (["flush"], ["reload"]):
+        done = ask(*args)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), args
+    assert "BUSIEST NAMES" in ask("top", "--once").stdout
+
+
+def test_status_of_the_daemon(asked):
+    daemon, ask = asked
+    assert ask("increment", "a").returncode == 0
+    wait_for_lines(ask, 1)
+    found = json.loads(ask("status", "--json").stdout)
+    assert found["pid.master"] == daemon.pid and found["state"] == "ok"
+    assert found["applied"] == found["lines"] == 1
+    # What it shows is what it knows: nothing is left unknown that the daemon should say.
+    until(lambda: json.loads(ask("status", "--json").stdout)["flush_ms"] is not None, "a flush")
+    lines = ask("status").stdout.splitlines()
+    assert len(lines) <= 24 and max(map(len, lines)) <= 80
+    done = ask("status", "--check")
+    assert done.returncode == 0 and done.stdout.startswith("OK - up ")
+
+
+def test_watch_of_the_daemon(asked):
+    daemon, ask = asked
+    argv = [COMMAND, "watch", "seen.*", "--socket", daemon.settings["ADMIN_SOCKET"]]
+    with subprocess.Popen(argv, text=True, stdout=subprocess.PIPE) as process:
+        def send():
+            ask("increment", "unseen")
+            ask("increment", "seen.x")
+            return select.select([process.stdout], [], [], 0.1)[0]
+
+        until(send, "a line")
+        assert re.fullmatch(r"127\.0\.0\.1:\d+ seen\.x:1\|c\n", process.stdout.readline())
+        process.terminate()

@@ -88,7 +88,7 @@ START_TEST(test_screen)
                      "pystatsd 1.0.0 is warning, up 2h 5m\n"
                      "! the queue is half \\x1b[full\n"
                      "flushes      every 10s, the last took 3ms; overruns: 1\n"
-                     "processes    master 1, worker 2, sender 3; restarts: worker 0, sender 4\n"
+                     "processes    master 1, worker 2, sender 3; restarts 0 and 4\n"
                      "listens on   127.0.0.1:8125\n"
                      "delivers to  carbon:2003, connected; last taken 12s ago\n"
                      "\n"

@@ -18,6 +18,7 @@
 #include "cli/options.h"
 #include "cli/say.h"
 #include "cli/statusview.h"
+#include "cli/terminal.h"
 
 #define REFRESH_MS   2000
 #define WITHIN_MS    2000 /* the daemon has to answer, so that keys are heard */
@@ -181,7 +182,7 @@ show_live(const struct options *options)
     SCREEN *screen = NULL;
 
     facts_release(&facts);
-    if (result == ADMIN_OK && canvas != NULL)
+    if (result == ADMIN_OK && canvas != NULL && terminal_can_draw(getenv("TERM")))
         screen = newterm(NULL, stdout, stdin);
     if (screen != NULL) {
         run_screen(options, canvas);

@@ -35,7 +35,7 @@ LAYERS = {
 # What programs include: all in one, also for C++ and the oldest C.
 PUBLIC = "src/client/pystatsd.h"
 SOLE_INCLUDERS = {"confuse.h": "src/master/config.c", "systemd/*": "src/master/service.c",
-                  "curses.h": "src/cli/top.c"}
+                  "curses.h": "src/cli/top.c", "term.h": "src/cli/terminal.c"}
 
 FUNCTION_MEDIAN, FUNCTION_P90, FUNCTION_LONGEST = 15, 45, 70
 FILE_LINES = 400

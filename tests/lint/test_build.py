@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-BUILD = Path(os.environ.get("PYSTATSD_BUILD", ROOT / "build")).resolve()
-SERVER = BUILD / "pystatsd-server"
-PRODUCTS = {"SERVER": SERVER, "COMMAND": BUILD / "pystatsd",
-            "CLIENT_SO": BUILD / "libpystatsd.so.0", "CLIENT_A": BUILD / "libpystatsd.a"}
+BUILT = Path(os.environ.get("PYSTATSD_BUILD", ROOT / "build")).resolve()
+SERVER = BUILT / "pystatsd-server"
+OUTPUTS = {"SERVER": SERVER, "CLIENT_SO": BUILT / "libpystatsd.so.0",
+           "CLIENT_A": BUILT / "libpystatsd.a"}
 TOOLS = ["sh", "awk", "sed", "grep", "dirname"]
 
 
 def make(*args):
-    """Without the variables of a make that runs this; what it installs is not built again (-o)."""
+    """Without the variables of a make that runs this; nothing is built again (-o)."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
-    built = [word for name, path in PRODUCTS.items() for word in ("-o", path, f"{name}={path}")]
-    subprocess.run(["make", "-s", "-C", ROOT, *built, *args],
+    given = [word for name, path in OUTPUTS.items() for word in ("-o", path, f"{name}={path}")]
+    subprocess.run(["make", "-s", "-C", ROOT, *given, *args],
                    env={**clean, "MAKEFLAGS": ""}, check=True, stdout=subprocess.PIPE)
 
 
@@ -29,8 +29,8 @@ def files(root):
 
 @pytest.fixture
 def destination(tmp_path):
-    if not all(path.exists() for path in PRODUCTS.values()):
-        pytest.skip("it is not built")
+    if not all(path.exists() for path in OUTPUTS.values()):
+        pytest.skip("what is installed is not built")
     return tmp_path / "destination"
 
 
@@ -42,6 +42,11 @@ def test_uninstall_takes_back_what_install_did(destination):
             "usr/local/share/bash-completion/completions/pystatsd",
             "usr/local/share/man/man8/pystatsd-server.8",
             "usr/local/share/man/man5/pystatsd.default.5",
+            "usr/local/share/man/man3/libpystatsd.3",
+            "usr/local/share/man/man3/pystatsd_timing.3",
+            "usr/local/include/pystatsd.h", "usr/local/lib/libpystatsd.so.0",
+            "usr/local/lib/libpystatsd.so", "usr/local/lib/libpystatsd.a",
+            "usr/local/lib/pkgconfig/pystatsd.pc",
             "usr/local/share/bash-completion/completions/pystatsd-server",
             "usr/local/share/doc/pystatsd/examples/pystatsd.conf.upstart",
             "usr/local/share/doc/pystatsd/graphite/storage-schemas.conf",

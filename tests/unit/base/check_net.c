@@ -77,7 +77,7 @@ static bool
 has_ipv6(void)
 {
     struct net_address address = address_of("::1", 0);
-    int fd = net_udp_open(&address, false);
+    int fd = udp_open(&address);
 
     if (fd < 0)
         return false;
@@ -211,8 +211,8 @@ END_TEST
 START_TEST(test_udp)
 {
     struct net_address any = address_of("127.0.0.1", 0), bound, other;
-    int fd = net_udp_open(&any, false);
-    int sender = net_udp_open(&any, false);
+    int fd = udp_open(&any);
+    int sender = udp_open(&any);
     char bytes[16];
 
     assert_clean_descriptor(fd);
@@ -222,9 +222,9 @@ START_TEST(test_udp)
     ck_assert_int_eq(
         (int)sendto(sender, "a:1|c", 5, 0, (struct sockaddr *)&bound.storage, bound.len), 5);
     ck_assert_int_eq((int)recv(fd, bytes, sizeof(bytes), 0), 5);
-    ck_assert_int_eq(net_udp_open(&bound, false), -EADDRINUSE); /* a second server must notice */
+    ck_assert_int_eq(udp_open(&bound), -EADDRINUSE); /* a second server must notice */
     other = address_of("192.0.2.1", 0);
-    ck_assert_int_eq(net_udp_open(&other, false), -EADDRNOTAVAIL);
+    ck_assert_int_eq(udp_open(&other), -EADDRNOTAVAIL);
     close(fd);
     close(sender);
 }
@@ -238,11 +238,11 @@ START_TEST(test_udp_of_both_families)
     if (!has_ipv6())
         return;
     do { /* the port may be in use with IPv4 */
-        fd6 = net_udp_open(&any6, false);
+        fd6 = udp_open(&any6);
         assert_clean_descriptor(fd6);
         any4 = address_of_socket(fd6);
         any4 = address_of("0.0.0.0", port_of(&any4));
-        fd4 = net_udp_open(&any4, false);
+        fd4 = udp_open(&any4);
         close(fd6);
     } while (fd4 < 0 && ++tries < 10);
     assert_clean_descriptor(fd4);
@@ -253,7 +253,7 @@ END_TEST
 START_TEST(test_receive_buffer)
 {
     struct net_address any = address_of("127.0.0.1", 0);
-    int fd = net_udp_open(&any, false);
+    int fd = udp_open(&any);
     long small = net_set_receive_buffer(fd, 8192);
     long large = net_set_receive_buffer(fd, 65536);
     int granted = 0;

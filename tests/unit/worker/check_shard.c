@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/net.h"
+#include "base/udp.h"
 #include "plot.h"
 
 /* Nothing that is waited for takes as long. */
@@ -37,7 +38,7 @@ open_udp(void)
     int fd;
 
     ck_assert_int_eq(net_lookup("127.0.0.1", 0, SOCK_DGRAM, found), 1);
-    fd = net_udp_open(&found[0], false);
+    fd = udp_open(&found[0]);
     ck_assert_int_ge(fd, 0);
     return fd;
 }

@@ -61,14 +61,12 @@ handover_take(struct handover *handover, char error[HANDOVER_ERROR_MAX])
         return -1;
     }
     for (int i = 0; i < n; i++) {
-        int reason = add(handover, &taken[i]);
-
-        if (reason == 0)
+        if (add(handover, &taken[i]) == 0)
             continue;
         snprintf(error, HANDOVER_ERROR_MAX,
-                 "descriptor %d that the service manager has opened is no bound UDP socket (%s); "
+                 "descriptor %d that the service manager has opened is no bound UDP socket; "
                  "its unit may have nothing but ListenDatagram= with a port",
-                 taken[i].fd, strerror(-reason));
+                 taken[i].fd);
         return -1;
     }
     qsort(handover->sockets, handover->n, sizeof(handover->sockets[0]), by_number);

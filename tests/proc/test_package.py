@@ -255,6 +255,7 @@ IN_PACKAGE = {
     "etc/default/pystatsd",
     "etc/init.d/pystatsd",
     "lib/systemd/system/pystatsd.service",
+    "lib/systemd/system/pystatsd.socket",
     "usr/bin/pystatsd-server",
     "usr/share/doc/pystatsd/README.md",
     "usr/share/doc/pystatsd/changelog.gz",

@@ -208,48 +208,6 @@ START_TEST(test_addresses_come_once_and_not_too_many)
 }
 END_TEST
 
-START_TEST(test_udp)
-{
-    struct net_address any = address_of("127.0.0.1", 0), bound, other;
-    int fd = udp_open(&any);
-    int sender = udp_open(&any);
-    char bytes[16];
-
-    assert_clean_descriptor(fd);
-    bound = address_of_socket(fd);
-    ck_assert_int_eq((int)recv(fd, bytes, sizeof(bytes), 0), -1);
-    ck_assert_int_eq(errno, EAGAIN);
-    ck_assert_int_eq(
-        (int)sendto(sender, "a:1|c", 5, 0, (struct sockaddr *)&bound.storage, bound.len), 5);
-    ck_assert_int_eq((int)recv(fd, bytes, sizeof(bytes), 0), 5);
-    ck_assert_int_eq(udp_open(&bound), -EADDRINUSE); /* a second server must notice */
-    other = address_of("192.0.2.1", 0);
-    ck_assert_int_eq(udp_open(&other), -EADDRNOTAVAIL);
-    close(fd);
-    close(sender);
-}
-END_TEST
-
-START_TEST(test_udp_of_both_families)
-{
-    struct net_address any6 = address_of("::", 0), any4;
-    int fd6, fd4, tries = 0;
-
-    if (!has_ipv6())
-        return;
-    do { /* the port may be in use with IPv4 */
-        fd6 = udp_open(&any6);
-        assert_clean_descriptor(fd6);
-        any4 = address_of_socket(fd6);
-        any4 = address_of("0.0.0.0", port_of(&any4));
-        fd4 = udp_open(&any4);
-        close(fd6);
-    } while (fd4 < 0 && ++tries < 10);
-    assert_clean_descriptor(fd4);
-    close(fd4);
-}
-END_TEST
-
 START_TEST(test_receive_buffer)
 {
     struct net_address any = address_of("127.0.0.1", 0);
@@ -341,8 +299,6 @@ main(void)
     tcase_add_test(tcase, test_no_host_is_every_address);
     tcase_add_test(tcase, test_lookup_failures);
     tcase_add_test(tcase, test_addresses_come_once_and_not_too_many);
-    tcase_add_test(tcase, test_udp);
-    tcase_add_test(tcase, test_udp_of_both_families);
     tcase_add_test(tcase, test_receive_buffer);
     tcase_add_test(tcase, test_tcp);
     suite_add_tcase(suite, tcase);

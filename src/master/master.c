@@ -49,8 +49,7 @@ begin_stop(struct master *master)
         return;
     master->stopping = true;
     log_info("stopping: delivering what is left, for up to 10 s");
-    service_stopping();
-    service_status("Stopping: delivering what is left");
+    service_stopping("Stopping: delivering what is left");
     crew_stop(&master->crew);
 }
 
@@ -110,8 +109,7 @@ announce(const struct master *master)
     unsigned port = master->holdings.listeners.port;
 
     log_info("serving udp port %u, sending to %s", port, destination);
-    service_ready();
-    service_status("Serving udp port %u, sending to %s", port, destination);
+    service_ready("Serving udp port %u, sending to %s", port, destination);
 }
 
 static void

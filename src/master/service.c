@@ -17,13 +17,7 @@
 /* What a service manager does not hear is lost on nobody else, so failures are not reported. */
 
 void
-service_ready(void)
-{
-    (void)sd_notify(0, "READY=1");
-}
-
-void
-service_status(const char *format, ...)
+service_ready(const char *format, ...)
 {
     char text[256];
     va_list args;
@@ -31,7 +25,7 @@ service_status(const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    (void)sd_notifyf(0, "STATUS=%s", text);
+    (void)sd_notifyf(0, "READY=1\nSTATUS=%s", text);
 }
 
 void
@@ -46,9 +40,9 @@ service_reloading(void)
 }
 
 void
-service_stopping(void)
+service_stopping(const char *status)
 {
-    (void)sd_notify(0, "STOPPING=1");
+    (void)sd_notifyf(0, "STOPPING=1\nSTATUS=%s", status);
 }
 
 uint64_t

@@ -18,17 +18,15 @@ struct service_fd {
     int number; /* with which it was given to be kept, or SERVICE_OWN */
 };
 
-/* The daemon serves; also ends a reload. */
-void service_ready(void);
-
-/* One line of text for `systemctl status`, at most 255 bytes of it. */
-void service_status(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The daemon serves; also ends a reload. With one line of text for `systemctl status`, at most 255
+ * bytes of it. */
+void service_ready(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* A reload begins. */
 void service_reloading(void);
 
-/* The daemon was asked to stop. */
-void service_stopping(void);
+/* The daemon was asked to stop. With a line of text, too. */
+void service_stopping(const char *status);
 
 /* How long at most to be silent so that a service manager that watches never thinks the daemon
  * dead: half of the time it waits. 0: none watches. */

@@ -64,31 +64,20 @@ assert_nothing_more(void)
 
 START_TEST(test_words)
 {
-    char text[512];
-
-    service_ready();
-    receive(text, sizeof(text));
-    ck_assert_str_eq(text, "READY=1");
-    service_stopping();
-    receive(text, sizeof(text));
-    ck_assert_str_eq(text, "STOPPING=1");
-    assert_nothing_more();
-}
-END_TEST
-
-START_TEST(test_status)
-{
     char text[512], longer[400];
 
-    service_status("Serving udp port %u, sending to %s", 8125u, "localhost:2003");
+    service_ready("Serving udp port %u, sending to %s", 8125u, "localhost:2003");
     receive(text, sizeof(text));
-    ck_assert_str_eq(text, "STATUS=Serving udp port 8125, sending to localhost:2003");
+    ck_assert_str_eq(text, "READY=1\nSTATUS=Serving udp port 8125, sending to localhost:2003");
+    service_stopping("Stopping");
+    receive(text, sizeof(text));
+    ck_assert_str_eq(text, "STOPPING=1\nSTATUS=Stopping");
 
     memset(longer, 'x', sizeof(longer) - 1);
     longer[sizeof(longer) - 1] = '\0';
-    service_status("%s", longer);
+    service_ready("%s", longer);
     receive(text, sizeof(text));
-    ck_assert_uint_eq(strlen(text), strlen("STATUS=") + 255);
+    ck_assert_uint_eq(strlen(text), strlen("READY=1\nSTATUS=") + 255);
     assert_nothing_more();
 }
 END_TEST
@@ -249,16 +238,15 @@ END_TEST
 START_TEST(test_without_a_manager)
 {
     unsetenv("NOTIFY_SOCKET");
-    service_ready();
+    service_ready("nobody hears this");
     service_keep(STDIN_FILENO, 0);
     service_drop(0);
-    service_status("nobody hears this");
     service_reloading();
-    service_stopping();
+    service_stopping("nor this");
     assert_nothing_more();
     /* One that is gone is no reason to fail either. */
     setenv("NOTIFY_SOCKET", "@pystatsd-check-service-nobody", 1);
-    service_ready();
+    service_ready("nobody hears this");
 }
 END_TEST
 
@@ -272,7 +260,6 @@ main(void)
 
     tcase_add_checked_fixture(tcase, start_manager, stop_manager);
     tcase_add_test(tcase, test_words);
-    tcase_add_test(tcase, test_status);
     tcase_add_test(tcase, test_reloading_has_the_time);
     tcase_add_loop_test(tcase, test_watchdog, 0, sizeof(watchdogs) / sizeof(watchdogs[0]));
     tcase_add_test(tcase, test_keep);

@@ -362,12 +362,6 @@ START_TEST(test_too_many_addresses)
 }
 END_TEST
 
-START_TEST(test_no_port)
-{
-    assert_fails("127.0.0.1", 0, "nothing to listen on", "LOCAL_PYSTATD_PORT");
-}
-END_TEST
-
 START_TEST(test_no_such_address)
 {
     /* From the range for documentation: no machine has it. */
@@ -420,7 +414,6 @@ main(void)
     tcase_add_test(tcase, test_own_sockets);
     tcase_add_test(tcase, test_more_of_its_own_than_are_read);
     tcase_add_test(tcase, test_too_many_addresses);
-    tcase_add_test(tcase, test_no_port);
     tcase_add_test(tcase, test_no_such_address);
     tcase_add_test(tcase, test_no_such_name);
     tcase_add_test(tcase, test_no_right_to_the_port);

@@ -33,7 +33,8 @@ struct desk {
     /* Flushes of the open interval: one more when one is wanted; and up to which of them the main
      * thread has begun, and done, what was wanted. */
     uint64_t n_wanted, n_begun, n_done;
-    bool stopping; /* the one that answers is to end */
+    bool is_unwell; /* as somebody on the console said; the answering thread's */
+    bool stopping;  /* the one that answers is to end */
 };
 
 /* Borrows both. Returns 0 or -errno. */

@@ -15,6 +15,7 @@
 
 /* How the intervals fare. */
 struct desk_facts {
+    uint64_t told_ms; /* wall clock: when it was so */
     struct interval open;
     struct interval closed; /* the last one; zeroed: none yet */
     uint64_t flush_ms;      /* how long its flush took, once it is done */

@@ -5,17 +5,6 @@
 
 #include "base/clock.h"
 
-static enum board_carbon
-carbon_of(const struct delivery *delivery)
-{
-    if (!delivery->opts->deliver)
-        return BOARD_CARBON_OFF;
-    if (delivery->outage.failing)
-        return BOARD_CARBON_AWAY;
-    return board_get(&delivery->opts->board->delivery.last_success_ms) > 0 ? BOARD_CARBON_CONNECTED
-                                                                           : BOARD_CARBON_UNKNOWN;
-}
-
 static void
 tell_ledger(const struct ledger *ledger, uint64_t n_queued, struct board_delivery *board)
 {
@@ -24,6 +13,21 @@ tell_ledger(const struct ledger *ledger, uint64_t n_queued, struct board_deliver
     board_set(&board->queued, n_queued);
     board_set(&board->spooled, ledger->spooled);
     board_set(&board->dropped, ledger_dropped(ledger));
+}
+
+/* What is delivered and kept all the same gives way to what is not. */
+static uint64_t
+waiting_bytes(const struct vault *vault)
+{
+    uint64_t bytes = 0;
+
+    for (uint32_t i = 0; i < vault->n_live; i++) {
+        const struct vault_slot *slot = vault_at(vault, vault->live[i]);
+
+        if (slot->state == VAULT_QUEUED)
+            bytes += vault_size(slot->len);
+    }
+    return bytes;
 }
 
 void
@@ -37,11 +41,12 @@ notice_state(struct delivery *delivery, uint64_t now_ms)
         return;
     delivery->noticed_ms = now_ms;
     tell_ledger(queue_ledger(&backlog->queue), queue_lines(&backlog->queue, &n_batches), board);
-    board_set(&board->queue_bytes, backlog->queue.vault.taken);
+    board_set(&board->queue_bytes, waiting_bytes(&backlog->queue.vault));
     board_set(&board->queue_limit, backlog->queue.limit);
     board_set(&board->spool_bytes, backlog->stow.is_open ? backlog->stow.spool.n_bytes : 0);
     board_set(&board->spool_limit, backlog->stow.is_open ? delivery->opts->spool_max_bytes : 0);
-    board_set(&board->carbon, carbon_of(delivery));
+    if (!delivery->opts->deliver)
+        board_set(&board->carbon, BOARD_CARBON_OFF);
     board_set(&board->told_ms, clock_wall_ms());
 }
 
@@ -50,6 +55,8 @@ notice_success(const struct delivery *delivery, uint64_t n_refused, uint64_t now
 {
     struct board_delivery *board = &delivery->opts->board->delivery;
 
+    if (delivery->opts->deliver)
+        board_set(&board->carbon, BOARD_CARBON_CONNECTED);
     board_set(&board->last_success_ms, clock_wall_ms());
     board_set(&board->last_lines, delivery->item.batch.n_lines - n_refused);
     board_set(&board->last_bytes, delivery->carbon.n_written);
@@ -59,6 +66,7 @@ notice_success(const struct delivery *delivery, uint64_t n_refused, uint64_t now
 void
 notice_failure(struct board_delivery *board)
 {
+    board_set(&board->carbon, BOARD_CARBON_AWAY);
     board_set(&board->last_failure_ms, clock_wall_ms());
     board_count(&board->send_failures);
 }

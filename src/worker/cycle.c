@@ -206,6 +206,7 @@ cycle_open(struct cycle *cycle, const struct worker_opts *opts, const struct fil
     if ((error = init_push(cycle)) != 0)
         return error;
     init_schedule(cycle);
+    cycle->facts.open = cycle->schedule.open;
     resume_flush(cycle);
     for (size_t i = 0; i < opts->n_threads && error == 0; i++)
         error = shard_start(&cycle->shards[i]);

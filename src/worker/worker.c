@@ -99,8 +99,10 @@ start_admin(struct worker *worker)
     worker->admin = calloc(1, sizeof(*worker->admin));
     if (worker->admin == NULL)
         give_up(-ENOMEM, "cannot start the worker");
-    if ((error = desk_init(&worker->desk, worker->opts, &worker->cycle.hold)) != 0 ||
-        (error = admin_start(worker->admin, &worker->desk)) != 0)
+    if ((error = desk_init(&worker->desk, worker->opts, &worker->cycle.hold)) != 0)
+        give_up(error, "cannot make an eventfd");
+    desk_tell(&worker->desk, &worker->cycle.facts);
+    if ((error = admin_start(worker->admin, &worker->desk)) != 0)
         give_up(error, "cannot start a thread for those who ask");
 }
 

@@ -69,5 +69,5 @@ def test_choices():
 
 
 def test_what_nobody_can_know():
-    for words in (["--port", ""], ["--pct", "9"], ["--counters-prefix", ""], [""]):
+    for words in (["--port", ""], ["--pct", "9"], ["--counters-prefix", ""], ["--explain", ""], [""]):
         assert offers(*words) == set()

@@ -138,6 +138,7 @@ START_TEST(test_actions)
         {{"--stop"}, ARGS_STOP, false, NULL},
         {{"--restart"}, ARGS_RESTART, true, NULL},
         {{"--check-config", "--config", "f"}, ARGS_CHECK, false, "f"},
+        {{"--explain", "a:1|c", "--config", "f"}, ARGS_EXPLAIN, false, "f"},
         {{"--config=a", "--config=/dev/null"}, ARGS_RUN, false, "/dev/null"},
     };
 

@@ -39,6 +39,10 @@ run_worker(const struct crew *crew, int ready_fd)
     opts.quarantine_fd = holdings->state.quarantine;
     opts.gauges_fd = holdings->gauges;
     opts.board = holdings->board;
+    opts.admin_fd = holdings->asking.admin;
+    opts.console_fd = holdings->asking.console;
+    opts.console_writes = holdings->asking.is_local || crew->config->master.console_write;
+    opts.config = holdings->bulletin;
     opts.crashed = crew->children[ROLE_WORKER].has_crashed;
     opts.is_foreign = holdings->state.foreign[0] != '\0';
     opts.ready_fd = ready_fd;

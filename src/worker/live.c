@@ -82,8 +82,8 @@ live_begin_top(struct reply *reply, const char *argument)
 /* One who watches. */
 struct viewer {
     struct hold *hold;
-    uint64_t asked_ms; /* when he took something last */
-    size_t next;       /* the shard that is taken from first, each in its turn */
+    uint64_t asked_ms;       /* when he took something last */
+    size_t next;             /* the shard that is taken from first, each in its turn */
     struct watch *watches[]; /* one a shard */
 };
 

@@ -92,11 +92,19 @@ busy_new(const struct hash_key *key, size_t n_threads)
                 n_newcomers < NEWCOMERS_MAX ? n_newcomers : NEWCOMERS_MAX);
 }
 
-/* With twice the room, few have to give way. */
+/* With twice the room, few have to give way. Its pages are there before those that are merged are
+ * held up for it. */
 struct busy *
 busy_new_merged(const struct hash_key *key)
 {
-    return make(key, 2 * NAME_BUCKETS, 2 * OTHER_BUCKETS, NEWCOMERS_MAX);
+    struct busy *busy = make(key, 2 * NAME_BUCKETS, 2 * OTHER_BUCKETS, NEWCOMERS_MAX);
+
+    if (busy == NULL)
+        return NULL;
+    heavy_scale(&busy->names, 0);
+    heavy_scale(&busy->senders, 0);
+    heavy_scale(&busy->prefixes, 0);
+    return busy;
 }
 
 void

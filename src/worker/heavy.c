@@ -51,7 +51,6 @@ heavy_at(const struct heavy *heavy, size_t at)
 
     return (struct heavy_item){
         .count = (double)bucket->count[way] - (double)bucket->error[way],
-        .hash = (uint64_t)(at / HEAVY_WAYS) << 32 | bucket->hash[way],
         .len = bucket->len[way],
         .text = bucket->text[way],
     };

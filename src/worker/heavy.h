@@ -32,8 +32,7 @@ struct heavy {
 /* One key with what is certain of its count; borrowed. */
 struct heavy_item {
     double count;
-    uint64_t hash; /* made of what is kept of it */
-    uint16_t len;  /* of the whole key, which text has HEAVY_TEXT_MAX bytes of at most */
+    uint16_t len; /* of the whole key, which text has HEAVY_TEXT_MAX bytes of at most */
     const char *text;
 };
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/bulletin.h"
+#include "worker/listing.h"
 #include "worker/live.h"
 
 static const char NO_ARGUMENT[] = "it takes no argument";
@@ -86,6 +87,11 @@ begin_help(struct reply *reply, const char *argument)
 }
 
 const struct command commands[] = {
+    {"list", "[GLOB]", "the names that there are, or those that a pattern matches",
+     listing_begin_list},
+    {"get", "NAME", "what the open interval has of a name", listing_begin_get},
+    {"delete", "GLOB", "forget names, which are not sent unless they come anew",
+     listing_begin_delete},
     {"config", "", "the settings in effect, as --check-config prints them", begin_config},
     {"flush", "", "send what the open interval has now; its whole follows at its end", begin_flush},
     {"reload", "", "read the configuration again", begin_reload},

@@ -12,6 +12,7 @@
 #include "base/bulletin.h"
 #include "worker/listing.h"
 #include "worker/live.h"
+#include "worker/status.h"
 
 static const char NO_ARGUMENT[] = "it takes no argument";
 
@@ -87,6 +88,7 @@ begin_help(struct reply *reply, const char *argument)
 }
 
 const struct command commands[] = {
+    {"status", "", "how the daemon fares, a number a line", status_begin},
     {"list", "[GLOB]", "the names that there are, or those that a pattern matches",
      listing_begin_list},
     {"get", "NAME", "what the open interval has of a name", listing_begin_get},

@@ -8,6 +8,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 static void
 ring(int fd)
 {
@@ -42,6 +44,7 @@ desk_tell(struct desk *desk, const struct desk_facts *facts)
 {
     pthread_mutex_lock(&desk->mutex);
     desk->facts = *facts;
+    desk->facts.told_ms = clock_wall_ms();
     pthread_mutex_unlock(&desk->mutex);
 }
 

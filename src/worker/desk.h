@@ -15,6 +15,7 @@
 
 /* How the intervals fare. */
 struct desk_facts {
+    uint64_t told_ms; /* wall clock: when it was so */
     struct interval open;
     struct interval closed; /* the last one; zeroed: none yet */
     uint64_t flush_ms;      /* how long its flush took, once it is done */
@@ -33,7 +34,8 @@ struct desk {
     /* Flushes of the open interval: one more when one is wanted; and up to which of them the main
      * thread has begun, and done, what was wanted. */
     uint64_t n_wanted, n_begun, n_done;
-    bool stopping; /* the one that answers is to end */
+    bool is_unwell; /* as somebody on the console said; the answering thread's */
+    bool stopping;  /* the one that answers is to end */
 };
 
 /* Borrows both. Returns 0 or -errno. */

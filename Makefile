@@ -155,7 +155,8 @@ $(B)/tests/unit/sender/check_sender: private ALL_LDFLAGS += -Wl,--wrap=calloc \
 $(B)/tests/unit/sender/check_vault: private ALL_LDFLAGS += -Wl,--wrap=fallocate
 
 # They have a clock of their own.
-$(B)/tests/unit/sender/check_delivery $(B)/tests/unit/sender/check_intake: \
+$(B)/tests/unit/sender/check_delivery $(B)/tests/unit/sender/check_intake \
+$(B)/tests/unit/worker/check_live: \
 	private ALL_LDFLAGS += -Wl,--wrap=clock_mono_ms
 
 # It is killed between what it does to the disk.

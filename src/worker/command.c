@@ -11,6 +11,7 @@
 
 #include "base/bulletin.h"
 #include "worker/listing.h"
+#include "worker/live.h"
 #include "worker/status.h"
 
 static const char NO_ARGUMENT[] = "it takes no argument";
@@ -96,6 +97,10 @@ const struct command commands[] = {
     {"config", "", "the settings in effect, as --check-config prints them", begin_config},
     {"flush", "", "send what the open interval has now; its whole follows at its end", begin_flush},
     {"reload", "", "read the configuration again", begin_reload},
+    {"explain", "LINE", "how a line is read, cleaned and named, and what would be sent of it",
+     live_begin_explain},
+    {"watch", "[GLOB]", "lines whose name matches, as they come", live_begin_watch},
+    {"top", "[N]", "the busiest names, senders and prefixes, and the newest names", live_begin_top},
     {"help", "", "these lines", begin_help},
     {NULL, NULL, NULL, NULL},
 };

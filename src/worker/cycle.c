@@ -17,6 +17,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "worker/inherit.h"
+#include "worker/live.h"
 
 static int
 init_push(struct cycle *cycle)
@@ -208,6 +209,8 @@ cycle_open(struct cycle *cycle, const struct worker_opts *opts, const struct fil
     init_schedule(cycle);
     cycle->facts.open = cycle->schedule.open;
     resume_flush(cycle);
+    if (opts->admin_fd >= 0)
+        live_open(cycle->shards, opts->n_threads);
     for (size_t i = 0; i < opts->n_threads && error == 0; i++)
         error = shard_start(&cycle->shards[i]);
     return error == 0 ? hold_init(&cycle->hold, cycle->shards, opts->n_threads) : error;
@@ -219,6 +222,7 @@ cycle_release(struct cycle *cycle)
     flush_release(&cycle->push.flush);
     for (size_t i = 0; i < cycle->opts->n_threads; i++)
         shard_join(&cycle->shards[i]);
+    live_close(cycle->shards, cycle->opts->n_threads);
     hold_release(&cycle->hold);
     store_close(&cycle->map);
     free(cycle->shards);

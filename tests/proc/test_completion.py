@@ -78,7 +78,7 @@ def test_command_at_home(place):
 
 
 def test_what_nobody_can_know():
-    for words in (["--port", ""], ["--pct", "9"], ["--counters-prefix", ""], [""]):
+    for words in (["--port", ""], ["--pct", "9"], ["--counters-prefix", ""], ["--explain", ""], [""]):
         assert offers(*words) == set()
 
 

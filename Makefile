@@ -7,8 +7,12 @@
 VERSION := $(shell sed -n '1s/^[^(]*(\([^)]*\)).*/\1/p' debian/changelog)
 PREFIX ?= /usr/local
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
 PKG_CONFIG ?= pkg-config
+OBJCOPY ?= objcopy
 LIBRARIES := libconfuse libsystemd libbsd
+CLI_LIBRARIES := ncursesw
 
 B := build$(if $(DEBUG),-debug)$(if $(WERROR),-werror)$(if $(SANITIZE),-sanitize)
 B := $(B)$(if $(FAULTS),-faults)
@@ -30,9 +34,10 @@ SANITIZERS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all)
 # Asked only when a recipe needs them, and once: `make deps` may have to install pkg-config first.
 once = $(eval $(1) := $(shell $(2)))$($(1))
 LIB_CFLAGS = $(call once,LIB_CFLAGS,$(PKG_CONFIG) --cflags $(LIBRARIES))
-LIB_LIBS = $(call once,LIB_LIBS,$(PKG_CONFIG) --libs $(LIBRARIES))
+LIB_LIBS = $(call once,LIB_LIBS,$(PKG_CONFIG) --libs $(LIBRARIES)) -lm
 CHECK_CFLAGS = $(call once,CHECK_CFLAGS,$(PKG_CONFIG) --cflags check)
 CHECK_LIBS = $(call once,CHECK_LIBS,$(PKG_CONFIG) --libs check)
+CLI_LIBS = $(call once,CLI_LIBS,$(PKG_CONFIG) --libs $(CLI_LIBRARIES)) -lm
 
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -Isrc -DPYSTATSD_VERSION='"$(VERSION)"' $(WARNINGS) \
 	-fstack-protector-strong $(FORTIFY) -fPIE $(SANITIZERS) $(if $(FAULTS),-DFAULTS) \
@@ -41,12 +46,24 @@ ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SANITIZERS) $(CFLAGS) $(LDFLAGS)
 
 FOLDERS := base metric pipe worker sender master
 SOURCES := $(sort $(wildcard $(FOLDERS:%=src/%/*.c)))
-UNITS := $(sort $(wildcard $(FOLDERS:%=tests/unit/%/check_*.c)))
+UNITS := $(sort $(wildcard $(FOLDERS:%=tests/unit/%/check_*.c) tests/unit/client/check_*.c \
+	tests/unit/cli/check_*.c))
 CORE := $(patsubst %.c,$(B)/%.o,$(filter-out src/master/main.c,$(SOURCES)))
 MAIN := $(B)/src/master/main.o
 CHECKS := $(UNITS:%.c=$(B)/%)
 BENCHES := $(patsubst tests/bench/%.c,$(B)/bench/%,$(sort $(wildcard tests/bench/*.c)))
 SERVER := $(B)/pystatsd-server
+# The client library shares nothing with the server.
+CLIENT := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard src/client/*.c)))
+CLIENT_MAP := src/client/libpystatsd.map
+CLIENT_CALLS := $(shell sed -n 's/^ *\(pystatsd_[a-z_]*\);/\1/p' $(CLIENT_MAP))
+SONAME := libpystatsd.so.0
+CLIENT_SO := $(B)/$(SONAME)
+CLIENT_A := $(B)/libpystatsd.a
+# The command, on the client library alone.
+CLI := $(patsubst %.c,$(B)/%.o,$(sort $(filter-out src/cli/main.c,$(wildcard src/cli/*.c))))
+CLI_MAIN := $(B)/src/cli/main.o
+COMMAND := $(B)/pystatsd
 # What the crash tests need: a load, a daemon with hooks, and one with fault points.
 CHAOS := $(B)/chaos/load $(B)/chaos/pystatsd-server
 
@@ -54,7 +71,7 @@ comma := ,
 Q := $(if $(V),,@)
 say = $(if $(V),:,printf '  %-7s %s\n') $(1) $(2)
 
-all: $(SERVER)
+all: $(SERVER) $(CLIENT_SO) $(CLIENT_A) $(COMMAND)
 
 # A goal that starts with `deps` has them in place before the first command that needs them.
 ifneq ($(filter deps test chaos lint,$(MAKECMDGOALS)),)
@@ -65,8 +82,8 @@ endif
 
 # Written anew only where the flags have changed, and then everything is built again.
 $(B)/flags: FORCE
-	@$(PKG_CONFIG) --exists $(LIBRARIES) || \
-		{ echo "missing: one of $(LIBRARIES); \`make deps\` installs them" >&2; exit 1; }
+	@$(PKG_CONFIG) --exists $(LIBRARIES) $(CLI_LIBRARIES) || { echo \
+		"missing: one of $(LIBRARIES) $(CLI_LIBRARIES); \`make deps\` installs them" >&2; exit 1; }
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(CC) $(subst ','\'',$(ALL_CFLAGS)) $(ALL_LDFLAGS)' | cmp -s - $@ || \
 		printf '%s\n' '$(CC) $(subst ','\'',$(ALL_CFLAGS)) $(ALL_LDFLAGS)' >$@
@@ -89,6 +106,43 @@ $(SERVER): $(MAIN) $(B)/libcore.a
 	@$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
+$(B)/src/client/%.o: private ALL_CFLAGS += -fPIC -fvisibility=hidden
+
+# It is never unloaded: a look-up of it may be under way.
+$(CLIENT_SO): $(CLIENT) $(CLIENT_MAP)
+	@$(call say,LD,$@)
+	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--version-script,$(CLIENT_MAP) \
+		-Wl,-z,relro,-z,now,-z,nodelete $(SANITIZERS) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $(CLIENT)
+	$(Q)ln -sf $(SONAME) $(B)/libpystatsd.so
+
+# One object, in which only what is public is global: a program may have the other names itself.
+$(CLIENT_A): $(CLIENT)
+	@$(call say,AR,$@)
+	$(Q)$(CC) -r -nostdlib $(LDFLAGS) -o $(B)/libpystatsd.o $^
+	$(Q)$(OBJCOPY) --localize-hidden $(B)/libpystatsd.o
+	$(Q)rm -f $@ && $(AR) rcs $@ $(B)/libpystatsd.o
+
+$(B)/libcli.a: $(CLI)
+	@$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+# The library is in it, so that it runs from anywhere, the build directory as well, and needs no
+# package besides its own.
+$(COMMAND): $(CLI_MAIN) $(B)/libcli.a $(CLIENT_A)
+	@$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -pthread -o $@ $^ $(CLI_LIBS)
+
+$(B)/tests/unit/cli/%: $(B)/tests/unit/cli/%.o $(B)/libcli.a $(CLIENT_A)
+	@$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -pthread -o $@ $^ $(CHECK_LIBS) $(CLI_LIBS)
+
+$(B)/tests/unit/client/%: $(B)/tests/unit/client/%.o $(CLIENT)
+	@$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -pthread -o $@ $^ $(CHECK_LIBS)
+
+# It compares with the server.
+$(B)/tests/unit/client/check_clean: $(B)/libcore.a
+
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libcore.a
 	@$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIB_LIBS)
@@ -101,7 +155,8 @@ $(B)/tests/unit/sender/check_sender: private ALL_LDFLAGS += -Wl,--wrap=calloc \
 $(B)/tests/unit/sender/check_vault: private ALL_LDFLAGS += -Wl,--wrap=fallocate
 
 # They have a clock of their own.
-$(B)/tests/unit/sender/check_delivery $(B)/tests/unit/sender/check_intake: \
+$(B)/tests/unit/sender/check_delivery $(B)/tests/unit/sender/check_intake \
+$(B)/tests/unit/worker/check_live: \
 	private ALL_LDFLAGS += -Wl,--wrap=clock_mono_ms
 
 # It is killed between what it does to the disk.
@@ -140,6 +195,8 @@ $(B)/bench/%: $(B)/tests/bench/%.o
 	@$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
+$(B)/bench/client: $(CLIENT_A)
+
 deps:
 	@sh debian/deps
 
@@ -154,7 +211,7 @@ run: build-deps $(SERVER)
 	@echo
 	@exec $(SERVER) --debug --config etc/default/pystatsd
 
-test: deps $(SERVER) $(CHECKS) $(CHAOS) faults
+test: deps all $(CHECKS) $(CHAOS) faults
 	@tests/run $(B)
 
 # The same crash tests as in `make test`, in full length.
@@ -188,21 +245,33 @@ COMPLETIONS := $(sort $(wildcard etc/bash_completion.d/*))
 GRAPHITE := $(sort $(wildcard etc/graphite/*))
 manual = $(PREFIX)/share/man/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 completion = $(COMPLETIONDIR)/$(notdir $(1))
-PLACED := $(PREFIX)/bin/pystatsd-server $(UNITDIR)/pystatsd.service \
+manual_of = $(PREFIX)/share/man/man3/$(1).3
+PLACED := $(addprefix $(PREFIX)/bin/,pystatsd pystatsd-server) $(UNITDIR)/pystatsd.service \
 	$(UNITDIR)/pystatsd.socket /etc/init.d/pystatsd \
 	$(foreach page,$(MANUALS),$(call manual,$(page))) \
-	$(foreach file,$(COMPLETIONS),$(call completion,$(file)))
+	$(foreach file,$(COMPLETIONS),$(call completion,$(file))) \
+	$(addprefix $(LIBDIR)/,$(SONAME) libpystatsd.so libpystatsd.a pkgconfig/pystatsd.pc) \
+	$(INCLUDEDIR)/pystatsd.h $(foreach call,$(CLIENT_CALLS),$(call manual_of,$(call)))
 place = install -d $(DESTDIR)$(dir $(3)) && \
 	sed -E 's,/usr/(bin|share)/,$(PREFIX)/\1/,g' $(2) >$(DESTDIR)$(3) && chmod $(1) $(DESTDIR)$(3)
 
 # The administrator's own settings stay as they are.
-install: $(SERVER) $(B)/settings
+install: all $(B)/settings
 	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin /etc/default $(DOCDIR)/examples $(STATE))
-	install -m 755 $(SERVER) $(DESTDIR)$(PREFIX)/bin/pystatsd-server
+	install -m 755 $(SERVER) $(COMMAND) $(DESTDIR)$(PREFIX)/bin
 	$(call place,644,init/pystatsd.service,$(UNITDIR)/pystatsd.service)
 	$(call place,644,init/pystatsd.socket,$(UNITDIR)/pystatsd.socket)
 	$(call place,755,init/pystatsd.init,/etc/init.d/pystatsd)
+	install -d $(addprefix $(DESTDIR),$(LIBDIR)/pkgconfig $(INCLUDEDIR))
+	install -m 644 $(CLIENT_SO) $(CLIENT_A) $(DESTDIR)$(LIBDIR)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libpystatsd.so
+	install -m 644 src/client/pystatsd.h $(DESTDIR)$(INCLUDEDIR)
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \
+		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' src/client/pystatsd.pc.in \
+		>$(DESTDIR)$(LIBDIR)/pkgconfig/pystatsd.pc
+	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/pystatsd.pc
 	$(foreach page,$(MANUALS),$(call place,644,$(page),$(call manual,$(page))) &&) :
+	$(foreach call,$(CLIENT_CALLS),ln -sf libpystatsd.3 $(DESTDIR)$(call manual_of,$(call)) &&) :
 	$(foreach file,$(COMPLETIONS),$(call place,644,$(file),$(call completion,$(file))) &&) :
 	test -e $(DESTDIR)/etc/default/pystatsd || \
 		install -m 644 $(B)/settings $(DESTDIR)/etc/default/pystatsd
@@ -225,7 +294,7 @@ clean:
 	rm -rf build build-debug build-*werror build-*sanitize build-*faults
 
 help:
-	@echo 'make             build $(B)/pystatsd-server'
+	@echo 'make             build $(B)/pystatsd-server, $(B)/pystatsd and $(B)/libpystatsd.{so.0,a}'
 	@echo 'make run         serve in the foreground, showing every flush'
 	@echo 'make test        all tests, and lint'
 	@echo 'make chaos       what crashes and outages cost, in 20 minutes; CHAOS_SEED=N'
@@ -240,7 +309,7 @@ help:
 	@echo 'FAULTS=1: one that can be made to die at named places, see src/base/fault.h'
 	@echo 'V=1: show the commands. CC CFLAGS CPPFLAGS LDFLAGS PREFIX DESTDIR: as ever'
 
--include $(CORE:.o=.d) $(MAIN:.o=.d) $(B)/src/base/fault-on.d $(CHECKS:=.d) \
+-include $(CORE:.o=.d) $(CLIENT:.o=.d) $(CLI:.o=.d) $(CLI_MAIN:.o=.d) $(MAIN:.o=.d) $(B)/src/base/fault-on.d $(CHECKS:=.d) \
 	$(BENCHES:$(B)/bench/%=$(B)/tests/bench/%.d)
 -include $(B)/tests/chaos/load.d $(B)/tests/chaos/hooks.d
 

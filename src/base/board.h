@@ -18,6 +18,38 @@ struct board_ledger {
     uint64_t udp_drops, quarantined;
 };
 
+/* The sender's: what it has done and has yet to do, for those who ask. Each word is true by itself;
+ * lines are counted as in its ledger, ever but for those that are queued or spooled now. */
+struct board_delivery {
+    uint64_t told_ms; /* wall clock: when it said so */
+    uint64_t emitted, delivered, queued, spooled, dropped;
+    uint64_t queue_bytes, queue_limit, spool_bytes, spool_limit;
+    uint64_t reconnects, send_failures;        /* since the daemon started */
+    uint64_t last_success_ms, last_failure_ms; /* wall clock; 0: none since the daemon started */
+    uint64_t last_took_ms, last_bytes, last_lines; /* the delivery that succeeded last */
+    uint64_t carbon;                               /* enum board_carbon */
+};
+
+enum board_carbon {
+    BOARD_CARBON_UNKNOWN,
+    BOARD_CARBON_CONNECTED,
+    BOARD_CARBON_AWAY,
+    BOARD_CARBON_OFF
+};
+
+/* The master's. */
+struct board_child {
+    uint64_t pid; /* of the one that was started last; 0: none was */
+    uint64_t n_restarts;
+    uint64_t restarted_ms; /* wall clock, the last time; 0: never */
+};
+
+struct board_master {
+    uint64_t pid;
+    uint64_t started_ms; /* wall clock */
+    struct board_child children[BOARD_BEATS];
+};
+
 struct board {
     uint64_t beats[BOARD_BEATS];
     /* The sender's: the id of the flush that it has taken last, whole, into memory that outlives
@@ -27,6 +59,8 @@ struct board {
      * and not committed is to be sent again. */
     uint64_t sender_starts;
     struct board_ledger ledger; /* the worker's */
+    struct board_delivery delivery;
+    struct board_master master;
 };
 
 /* A zeroed board, mapped so that processes forked from now on share it, or NULL without memory.

@@ -65,6 +65,7 @@ static const struct flag flags[] = {
     {"--config", 0, DEED_FILE, "FILE", NULL, NULL, 0, "settings (/etc/default/pystatsd)"},
     {"--set", 0, DEED_PAIR, "KEY=VALUE", NULL, NULL, 0, "any setting; may be repeated"},
     {"--check-config", 0, DEED_ACTION, NULL, NULL, NULL, ARGS_CHECK, "print all settings, exit"},
+    {"--explain", 0, DEED_ACTION, "LINE", NULL, NULL, ARGS_EXPLAIN, "tell what becomes of a line"},
     {"--version", 0, DEED_VERSION, NULL, NULL, NULL, 0, "print the version, exit"},
     {"--help", 'h', DEED_HELP, NULL, NULL, NULL, 0, "print this, exit"},
 };
@@ -160,6 +161,7 @@ take(struct args *out, const struct flag *flag, const char *operand, char **stor
     case DEED_DAEMON: out->daemon = true; return 0;
     case DEED_ACTION:
         out->action = flag->action;
+        out->line = operand;
         out->daemon = out->daemon || flag->action == ARGS_RESTART;
         return 0;
     case DEED_VERSION: puts(PROGRAM " " PYSTATSD_VERSION); break;

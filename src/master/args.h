@@ -14,6 +14,7 @@ enum args_action {
     ARGS_STOP,    /* --stop */
     ARGS_RESTART, /* --restart: stop, then run in the background */
     ARGS_CHECK,   /* --check-config */
+    ARGS_EXPLAIN, /* --explain: tell what becomes of a line */
     ARGS_DONE,    /* --help or --version has been printed */
 };
 
@@ -28,6 +29,7 @@ struct args {
     enum args_action action;
     bool daemon;             /* -D */
     bool debug;              /* -d: also print each flush */
+    const char *line;        /* of --explain */
     const char *config_file; /* --config; NULL: the default file if it is there */
     struct args_setting settings[ARGS_SETTINGS_MAX];
     size_t n_settings;

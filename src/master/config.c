@@ -314,6 +314,7 @@ load(struct loading *loading)
     config->sender.arena_outlives = config->master.state_dir[0] != '\0';
     /* What is sent again as a superset would be added to what was sent before. */
     config->worker.keep_open = config->sender.arena_outlives && !config->sender.never_twice;
+    config->worker.never_twice = config->sender.never_twice;
     return 0;
 }
 

@@ -44,6 +44,11 @@ struct master_opts {
     char pidfile[CONFIG_TEXT_MAX];
     /* Absolute paths; "": none. */
     char state_dir[CONFIG_TEXT_MAX], spool_dir[CONFIG_TEXT_MAX], gauges_file[CONFIG_TEXT_MAX];
+    char admin_socket[CONFIG_TEXT_MAX]; /* an absolute path; "": none */
+    unsigned admin_mode;                /* of that socket */
+    char console_host[CONFIG_TEXT_MAX]; /* "": no console */
+    uint16_t console_port;
+    bool console_write; /* also where not only this machine can ask */
 };
 
 struct config {

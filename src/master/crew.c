@@ -41,6 +41,10 @@ run_worker(const struct crew *crew, int ready_fd)
     opts.quarantine_fd = holdings->state.quarantine;
     opts.gauges_fd = holdings->gauges;
     opts.board = holdings->board;
+    opts.admin_fd = holdings->asking.admin;
+    opts.console_fd = holdings->asking.console;
+    opts.console_writes = holdings->asking.is_local || crew->config->master.console_write;
+    opts.config = holdings->bulletin;
     opts.crashed = crew->children[ROLE_WORKER].has_crashed;
     opts.is_foreign = holdings->state.foreign[0] != '\0';
     opts.ready_fd = ready_fd;
@@ -126,11 +130,23 @@ fork_child(struct crew *crew, enum role role)
 }
 
 static void
+tell_board(struct crew *crew, enum role role, pid_t pid)
+{
+    struct board_child *board = &crew->holdings->board->master.children[roles[role].beat];
+
+    if (board_get(&board->pid) != 0)
+        board_set(&board->restarted_ms, clock_wall_ms());
+    board_set(&board->pid, (uint64_t)pid);
+    board_set(&board->n_restarts, crew->children[role].n_restarts);
+}
+
+static void
 start_child(struct crew *crew, enum role role)
 {
     pid_t pid = fork_child(crew, role);
 
     if (pid > 0) {
+        tell_board(crew, role, pid);
         log_debug("started the %s (pid %d)", roles[role].name, (int)pid);
         tell(crew, role, (struct child_event){.kind = CHILD_STARTED, .pid = pid});
         return;
@@ -263,7 +279,11 @@ tell(struct crew *crew, enum role role, struct child_event event)
 void
 crew_init(struct crew *crew, struct holdings *holdings, const struct config *config, bool detach)
 {
+    struct board_master *board = &holdings->board->master;
+
     *crew = (struct crew){.holdings = holdings, .config = config, .detach = detach};
+    board_set(&board->pid, (uint64_t)getpid());
+    board_set(&board->started_ms, clock_wall_ms());
     for (enum role role = 0; role < ROLE_COUNT; role++) {
         child_init(&crew->children[role], roles[role].grace_ms);
         crew->ready_fds[role] = -1;

@@ -25,9 +25,9 @@ give(const char *path, uid_t uid, gid_t gid)
 }
 
 int
-folder_make(const char *path, uid_t uid, gid_t gid)
+folder_make(const char *path, mode_t mode, uid_t uid, gid_t gid)
 {
-    if (mkdir(path, S_IRWXU) == 0)
+    if (mkdir(path, mode) == 0)
         return give(path, uid, gid);
     return errno == EEXIST ? 0 : -errno;
 }

@@ -8,7 +8,7 @@
 
 /* Makes the directory where it is missing, for that user and group alone. One that is there stays
  * as it is. Returns 0 or -errno. */
-int folder_make(const char *path, uid_t uid, gid_t gid);
+int folder_make(const char *path, mode_t mode, uid_t uid, gid_t gid);
 
 /* Opens the directory, to which the process must be allowed to write by now. Returns the
  * descriptor or -errno. */

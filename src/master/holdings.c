@@ -80,13 +80,13 @@ cut_name(const char *path, char out[CONFIG_TEXT_MAX])
 }
 
 static void
-make_folder(const char *key, const char *path, const struct master_opts *opts)
+make_folder(const char *key, const char *path, mode_t mode, const struct master_opts *opts)
 {
     uid_t uid;
     gid_t gid;
 
     privdrop_find(opts->user, opts->group, &uid, &gid);
-    errno = -folder_make(path, uid, gid);
+    errno = -folder_make(path, mode, uid, gid);
     if (errno != 0)
         fatal(EX_CONFIG, "%s (%s): cannot make the directory for uid %u", key, path, (unsigned)uid);
 }
@@ -97,11 +97,38 @@ make_folders(const struct master_opts *opts)
     char path[CONFIG_TEXT_MAX];
 
     if (opts->spool_dir[0] != '\0')
-        make_folder("SPOOL_DIR", opts->spool_dir, opts);
+        make_folder("SPOOL_DIR", opts->spool_dir, 0700, opts);
     if (opts->gauges_file[0] == '\0')
         return;
     cut_name(opts->gauges_file, path);
-    make_folder("GAUGES_FILE", path, opts);
+    make_folder("GAUGES_FILE", path, 0700, opts);
+}
+
+/* Its directory may be that of STATE_DIR, which is there by now. */
+static void
+open_asking(struct holdings *holdings, const struct master_opts *opts)
+{
+    struct asking *asking = &holdings->asking;
+    char error[ASKING_ERROR_MAX], path[CONFIG_TEXT_MAX];
+    uid_t uid;
+    gid_t gid;
+
+    if (opts->admin_socket[0] != '\0') {
+        cut_name(opts->admin_socket, path);
+        make_folder("ADMIN_SOCKET", path, 0755, opts);
+    }
+    privdrop_find(opts->user, opts->group, &uid, &gid);
+    if (asking_open(asking, opts, uid, gid, error) != 0)
+        fatalx(EX_CONFIG, "%s", error);
+    if (asking->admin >= 0)
+        spawn_hold(&holdings->fds, asking->admin, KEPT_BY_WORKER);
+    if (asking->console >= 0)
+        spawn_hold(&holdings->fds, asking->console, KEPT_BY_WORKER);
+    if (asking->admin < 0 && asking->console < 0)
+        return;
+    holdings->bulletin = bulletin_new();
+    if (holdings->bulletin == NULL)
+        fatal(EX_CONFIG, "cannot make what the processes share");
 }
 
 int
@@ -125,6 +152,7 @@ holdings_open(struct holdings *holdings, const struct master_opts *opts, unsigne
     open_pipes(holdings);
     open_state(holdings, opts);
     make_folders(opts);
+    open_asking(holdings, opts);
 }
 
 static int
@@ -193,6 +221,9 @@ holdings_stop_listening(struct holdings *holdings)
     for (size_t i = 0; i < holdings->listeners.n; i++)
         spawn_close(&holdings->fds, &holdings->listeners.sockets[i]);
     holdings->listeners.n = 0;
+    asking_remove(&holdings->asking);
+    spawn_close(&holdings->fds, &holdings->asking.admin);
+    spawn_close(&holdings->fds, &holdings->asking.console);
 }
 
 void

@@ -7,6 +7,8 @@
 #define MASTER_HOLDINGS_H
 
 #include "base/board.h"
+#include "base/bulletin.h"
+#include "master/asking.h"
 #include "master/config.h"
 #include "master/handover.h"
 #include "master/listen.h"
@@ -23,9 +25,11 @@ struct holdings {
     struct resolve resolve;
     struct state state;
     struct board *board;
-    int spool_dir;  /* SPOOL_DIR; -1: none */
-    int gauges_dir; /* that of GAUGES_FILE; -1: none */
-    int gauges;     /* GAUGES_FILE as it was when a worker was to be started; -1: none */
+    struct asking asking;
+    struct bulletin *bulletin; /* the configuration, for those who ask; NULL where nobody can */
+    int spool_dir;             /* SPOOL_DIR; -1: none */
+    int gauges_dir;            /* that of GAUGES_FILE; -1: none */
+    int gauges;                /* GAUGES_FILE as it was when a worker was to be started; -1: none */
 };
 
 /* Takes what a service manager hands over, before anything else is opened. Returns the highest

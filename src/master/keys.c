@@ -11,11 +11,11 @@
 #define SHOWN_MAX         64 /* bytes of an unknown name that a message shows */
 #define NAME_MAX_COMPARED 48 /* longer than any name; what lies behind it is not compared */
 
-enum { N_GROUPS = 5 };
+enum { N_GROUPS = 6 };
 
 /* In the order in which settings are listed. */
 static const struct key_group *const groups[N_GROUPS] = {
-    &keys_in, &keys_idle, &keys_name, &keys_limit, &keys_out,
+    &keys_in, &keys_idle, &keys_name, &keys_limit, &keys_out, &keys_ask,
 };
 
 size_t

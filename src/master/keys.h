@@ -40,6 +40,7 @@ extern const struct key_group keys_idle;  /* what nothing means */
 extern const struct key_group keys_name;  /* names */
 extern const struct key_group keys_limit; /* memory */
 extern const struct key_group keys_out;   /* delivery and process */
+extern const struct key_group keys_ask;   /* where the daemon can be asked */
 
 /* How many rows there are, and one of them, keys_in's first. */
 size_t keys_count(void);

@@ -311,10 +311,6 @@ static const struct key rows[] = {
      .rule = {.kind = VALUE_CHOICE, .choices = log_levels},
      .text = "info",
      .set = set_log_level},
-    {.name = "ADMIN_SOCKET"},
-    {.name = "ADMIN_SOCKET_MODE"},
-    {.name = "CONSOLE"},
-    {.name = "CONSOLE_WRITE"},
 };
 
 const struct key_group keys_out = {rows, sizeof(rows) / sizeof(rows[0])};

@@ -2,6 +2,7 @@
  * main: owns the way from a command line to what is to be done. Must not know how.
  */
 #include <bsd/unistd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,16 +14,48 @@
 #include "master/config.h"
 #include "master/daemon.h"
 #include "master/master.h"
+#include "worker/explain.h"
 
 #define TEXT_MAX 65536
+
+/* Tells what becomes of each line of a datagram. Returns 0 where something of all of them would be
+ * sent. */
+static int
+explain_lines(const struct config *config, const char *text)
+{
+    bool all_sent = true;
+
+    for (const char *end; text != NULL; text = end != NULL ? end + 1 : NULL) {
+        struct buf told;
+        bool sent = false;
+        int error;
+
+        end = strchr(text, '\n');
+        buf_init(&told, EXPLAIN_TEXT_MAX);
+        error = explain(&config->worker, text, strcspn(text, "\n"), &told, &sent);
+        fwrite(told.data, 1, told.len, stdout);
+        buf_release(&told);
+        if (error != 0) {
+            fprintf(stderr, "pystatsd-server: --explain: %s\n", strerror(-error));
+            return EX_OSERR;
+        }
+        all_sent = all_sent && sent;
+    }
+    if (fflush(stdout) != 0)
+        return EX_IOERR;
+    return all_sent ? 0 : EX_DATAERR;
+}
 
 static int
 act(struct args *args, struct config *config, const struct buf *warnings)
 {
     int status = 0;
 
-    if (args->action == ARGS_CHECK) {
+    if (args->action == ARGS_CHECK || args->action == ARGS_EXPLAIN)
         fprintf(stderr, "%.*s", (int)warnings->len, (const char *)warnings->data);
+    if (args->action == ARGS_EXPLAIN)
+        return explain_lines(config, args->line);
+    if (args->action == ARGS_CHECK) {
         config_print(config, stdout);
         return fflush(stdout) == 0 ? 0 : EX_IOERR;
     }

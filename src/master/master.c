@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -112,6 +113,22 @@ announce(const struct master *master)
     service_ready("Serving udp port %u, sending to %s", port, destination);
 }
 
+/* For those who ask. */
+static void
+post_config(const struct master *master)
+{
+    size_t len = 0;
+    char *text = NULL;
+    FILE *stream;
+
+    if (master->holdings.bulletin == NULL || (stream = open_memstream(&text, &len)) == NULL)
+        return;
+    config_print(master->config, stream);
+    if (fclose(stream) == 0)
+        bulletin_post(master->holdings.bulletin, text, len);
+    free(text);
+}
+
 static void
 reload_now(struct master *master)
 {
@@ -122,6 +139,7 @@ reload_now(struct master *master)
     service_reloading();
     if (reload(&master->args, master->config, master->fresh) && master->config->sender.deliver)
         start_resolver(master);
+    post_config(master);
     announce(master);
 }
 
@@ -271,6 +289,7 @@ master_run(const struct args *args, struct config *config, const struct buf *war
         fatal(EX_CONFIG, "cannot take memory for a reload");
     start(&master);
     reload_log_warnings(warnings);
+    post_config(&master);
     crew_init(&master.crew, &master.holdings, config, args->daemon);
     serve(&master);
     holdings_release(&master.holdings);

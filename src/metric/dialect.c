@@ -124,3 +124,18 @@ dialect_append_name(const struct dialect *dialect, const struct record *record,
     buf->len = start;
     return -1;
 }
+
+int
+dialect_append_point(const struct dialect *dialect, const struct record *record,
+                     const struct point *point, struct buf *buf)
+{
+    char value[NUM_TEXT_MAX];
+    size_t start = buf->len;
+
+    if (dialect_append_name(dialect, record, point, buf) == 0 && buf_append(buf, " ", 1) == 0 &&
+        buf_append(buf, value, num_format(point->value, value)) == 0 &&
+        buf_append(buf, " ", 1) == 0)
+        return 0;
+    buf->len = start;
+    return -1;
+}

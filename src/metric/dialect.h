@@ -42,4 +42,9 @@ int dialect_set_percentiles(struct dialect *dialect, const double *percentiles, 
 int dialect_append_name(const struct dialect *dialect, const struct record *record,
                         const struct point *point, struct buf *buf);
 
+/* Appends "NAME VALUE " of one point, all of carbon's line before the timestamp, or nothing and
+ * returns -1 where buf is full. */
+int dialect_append_point(const struct dialect *dialect, const struct record *record,
+                         const struct point *point, struct buf *buf);
+
 #endif

@@ -68,8 +68,8 @@ filter_init(struct filter *filter, const struct filter_opts *opts, uint8_t *stor
 
 /* Greedy, with one way back: what a star took is given up byte by byte, but never what an earlier
  * star took, since the earliest match of what lies between two stars leaves most to the rest. */
-static bool
-matches(const uint8_t *pattern, size_t n, const char *name, size_t len)
+bool
+filter_matches(const char *pattern, size_t n, const char *name, size_t len)
 {
     size_t p = 0, i = 0, behind_star = 0, resume = 0;
 
@@ -77,7 +77,7 @@ matches(const uint8_t *pattern, size_t n, const char *name, size_t len)
         if (p < n && pattern[p] == '*') {
             behind_star = ++p;
             resume = i;
-        } else if (p < n && (pattern[p] == '?' || pattern[p] == (uint8_t)name[i])) {
+        } else if (p < n && (pattern[p] == '?' || pattern[p] == name[i])) {
             p++;
             i++;
         } else if (behind_star > 0) {
@@ -92,26 +92,39 @@ matches(const uint8_t *pattern, size_t n, const char *name, size_t len)
     return p == n;
 }
 
-/* Whether one of n patterns matches; *at moves on behind all of them where none does. */
+/* Whether one of n patterns matches, which *out then names; *at moves on behind all of them where
+ * none does. */
 static bool
-any_matches(const uint8_t **at, size_t n, const char *name, size_t len)
+any_matches(const uint8_t **at, size_t n, const char *name, size_t len, struct filter_verdict *out)
 {
     for (; n > 0; n--) {
+        const char *pattern = (const char *)*at + 1;
         size_t pattern_len = (size_t) * *at + 1;
 
-        if (matches(*at + 1, pattern_len, name, len))
+        if (filter_matches(pattern, pattern_len, name, len)) {
+            out->pattern = pattern;
+            out->pattern_len = pattern_len;
             return true;
+        }
         *at += 1 + pattern_len;
     }
     return false;
 }
 
+struct filter_verdict
+filter_judge(const struct filter *filter, const char *name, size_t len)
+{
+    struct filter_verdict verdict = {0};
+    const uint8_t *at = filter->patterns;
+
+    if (any_matches(&at, filter->n_drop, name, len, &verdict))
+        return verdict;
+    verdict.keeps = filter->n_allow == 0 || any_matches(&at, filter->n_allow, name, len, &verdict);
+    return verdict;
+}
+
 bool
 filter_keeps(const struct filter *filter, const char *name, size_t len)
 {
-    const uint8_t *at = filter->patterns;
-
-    if (any_matches(&at, filter->n_drop, name, len))
-        return false;
-    return filter->n_allow == 0 || any_matches(&at, filter->n_allow, name, len);
+    return filter_judge(filter, name, len).keeps;
 }

@@ -39,6 +39,19 @@ size_t filter_storage_size(const struct filter_opts *opts);
 int filter_init(struct filter *filter, const struct filter_opts *opts, uint8_t *storage,
                 size_t size);
 
+/* What decides about a name. */
+struct filter_verdict {
+    bool keeps;
+    const char *pattern; /* that drops or allows it, in the filter's storage; NULL: none does */
+    size_t pattern_len;
+};
+
+/* Whether a name of len bytes is kept, and why. Costs what filter_keeps does. */
+struct filter_verdict filter_judge(const struct filter *filter, const char *name, size_t len);
+
+/* Whether a name of len bytes matches one pattern of n bytes. */
+bool filter_matches(const char *pattern, size_t n, const char *name, size_t len);
+
 /* Whether a name of len bytes is kept. Allocates nothing; takes at most len * FILTER_PATTERN_MAX
  * steps a pattern, and ordinarily about len. */
 bool filter_keeps(const struct filter *filter, const char *name, size_t len);

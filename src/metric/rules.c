@@ -23,7 +23,7 @@ is_outlived(const struct rules *rules, const struct rules_case *c)
 static enum rules_verdict
 judge_idle(const struct rules *rules, const struct rules_case *c)
 {
-    if (is_expired(rules, c))
+    if (c->updated_ms == 0 || is_expired(rules, c))
         return RULES_FORGET;
     if (c->type == METRIC_GAUGE) {
         if (is_outlived(rules, c))

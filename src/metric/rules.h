@@ -2,6 +2,7 @@
  * rules: what an interval without a sample means, and when a metric is forgotten.
  *
  *                      closed interval without a sample
+ *   deleted            forgotten
  *   expired            forgotten
  *   gauge              its last value; with omit_idle_gauges as long as gauges_max_ttl says
  *   others, idle_zero  zeros, until expired
@@ -36,7 +37,7 @@ struct rules_case {
     bool touched_since;  /* samples in the open one */
     bool gauge_known;    /* of a gauge: whether a flush before had its value */
     uint32_t n_idle;     /* flushes in a row without a sample, before this one */
-    uint64_t updated_ms; /* wall clock of the last sample */
+    uint64_t updated_ms; /* wall clock of the last sample; 0: none was, or it was deleted */
     uint64_t end_ms;     /* of the closed interval */
 };
 

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "sender/choice.h"
+#include "sender/notice.h"
 #include "sender/replay.h"
 
 /* How long what is left may take when the daemon stops. */
@@ -96,6 +97,7 @@ delivered(struct delivery *delivery)
                   "carbon %s takes flushes again, after %" PRIu64 " s", destination,
                   (now_ms - since_ms) / 1000);
     count_refused(delivery, n_refused);
+    notice_success(delivery, n_refused, now_ms);
     backlog_delivered(&delivery->backlog, &delivery->item, n_refused, now_ms);
 }
 
@@ -144,6 +146,7 @@ failed(struct delivery *delivery, const char *why)
     log_failure(delivery, why);
     target_doubt(&delivery->target);
     delivery->tally.failures++;
+    notice_failure(&delivery->opts->board->delivery);
     if (is_sending(delivery))
         put_back(delivery);
 }
@@ -238,8 +241,11 @@ read_addresses(struct delivery *delivery)
 static void
 start(struct delivery *delivery)
 {
-    if (delivery->outage.failing)
+    delivery->began_ms = clock_mono_ms();
+    if (delivery->outage.failing) {
         delivery->tally.reconnects++;
+        board_count(&delivery->opts->board->delivery.reconnects);
+    }
     settle(delivery,
            carbon_start(&delivery->carbon, &delivery->target.addresses, &delivery->item.batch,
                         &delivery->opts->dialect, clock_mono_ms()));

@@ -22,6 +22,8 @@ struct delivery {
     struct target target;
     struct carbon carbon;
     struct backlog_item item; /* on its way; kind BACKLOG_NOTHING: none is */
+    uint64_t began_ms;        /* monotonic: to send it */
+    uint64_t noticed_ms;      /* the same: the board was told how things are */
     struct outage outage;
     struct tally tally;
     bool stopping;

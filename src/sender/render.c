@@ -75,9 +75,7 @@ append_line(struct render *render, const struct record *record, const struct poi
 {
     size_t start = out->len;
 
-    if (dialect_append_name(render->dialect, record, point, out) == 0 &&
-        buf_append(out, " ", 1) == 0 && append_number(out, point->value) == 0 &&
-        buf_append(out, " ", 1) == 0 &&
+    if (dialect_append_point(render->dialect, record, point, out) == 0 &&
         append_number(out, (double)render->batch->timestamp_s) == 0 &&
         buf_append(out, "\n", 1) == 0 &&
         render_line_is_valid((const char *)out->data + start, out->len - start))

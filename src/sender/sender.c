@@ -15,6 +15,7 @@
 #include "base/ready.h"
 #include "sender/delivery.h"
 #include "sender/intake.h"
+#include "sender/notice.h"
 
 /* Often enough for the heart to beat every second, and for a connection's progress to be seen. */
 #define WAKE_MS 500
@@ -61,6 +62,7 @@ wait_for_events(struct sender *sender)
     if (deadline_ms > now_ms + WAKE_MS)
         deadline_ms = now_ms + WAKE_MS;
     board_count(&sender->opts->board->beats[BOARD_SENDER]);
+    notice_state(&sender->delivery, now_ms);
     if (poll(slots, N_SLOTS, clock_poll_timeout(now_ms, deadline_ms)) < 0 && errno != EINTR)
         fatal(EXIT_FAILURE, "poll");
 }

@@ -4,6 +4,7 @@
  */
 #include "worker/cycle.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "worker/inherit.h"
+#include "worker/live.h"
 
 static int
 init_push(struct cycle *cycle)
@@ -205,10 +207,13 @@ cycle_open(struct cycle *cycle, const struct worker_opts *opts, const struct fil
     if ((error = init_push(cycle)) != 0)
         return error;
     init_schedule(cycle);
+    cycle->facts.open = cycle->schedule.open;
     resume_flush(cycle);
+    if (opts->admin_fd >= 0)
+        live_open(cycle->shards, opts->n_threads);
     for (size_t i = 0; i < opts->n_threads && error == 0; i++)
         error = shard_start(&cycle->shards[i]);
-    return error;
+    return error == 0 ? hold_init(&cycle->hold, cycle->shards, opts->n_threads) : error;
 }
 
 void
@@ -217,6 +222,8 @@ cycle_release(struct cycle *cycle)
     flush_release(&cycle->push.flush);
     for (size_t i = 0; i < cycle->opts->n_threads; i++)
         shard_join(&cycle->shards[i]);
+    live_close(cycle->shards, cycle->opts->n_threads);
+    hold_release(&cycle->hold);
     store_close(&cycle->map);
     free(cycle->shards);
 }
@@ -241,6 +248,8 @@ cycle_close_if_due(struct cycle *cycle)
         return;
     if (schedule_due(&cycle->schedule, mono_ms, wall_ms)) {
         overruns = schedule_close(&cycle->schedule, mono_ms, wall_ms, &interval);
+        cycle->facts.closed = interval;
+        cycle->facts.n_overruns += overruns;
         close_interval(cycle, &interval, overruns, SHARD_CLOSE);
         return;
     }
@@ -275,14 +284,56 @@ cycle_begin_if_closed(struct cycle *cycle)
     cycle->halting = false;
 }
 
+/* How much memory it takes is known of an interval that is shut. */
+void
+cycle_begin_partial(struct cycle *cycle)
+{
+    struct store_state state = cycle->store->state;
+
+    assert(!cycle_is_busy(cycle) && !cycle->ending);
+    state.flush++;
+    store_set(cycle->store, &state);
+    cycle->is_partial = true;
+    hold_begin(&cycle->hold);
+    begin_flush(cycle, true);
+    for (size_t i = 0; i < cycle->opts->n_threads; i++)
+        cycle->push.job.stats.memory_used += store_region(&cycle->map, i)->table.arena.used;
+    hold_end(&cycle->hold);
+}
+
+/* Between two of its steps the shards go on; a name is sent as it is when its turn comes. */
+static int
+push_partial(struct cycle *cycle)
+{
+    int error;
+
+    hold_begin(&cycle->hold);
+    error = push_step(&cycle->push, clock_mono_ms());
+    hold_end(&cycle->hold);
+    cycle->is_partial = cycle->push.state != PUSH_DONE;
+    return error;
+}
+
+/* What the flush of a closed interval has found. */
+static void
+note_facts(struct cycle *cycle)
+{
+    struct desk_facts *facts = &cycle->facts;
+
+    facts->flush_ms = cycle->push.flush_ms;
+    memcpy(facts->n_metrics, cycle->push.flush.n_metrics, sizeof(facts->n_metrics));
+}
+
 int
 cycle_push(struct cycle *cycle)
 {
-    int error = push_step(&cycle->push, clock_mono_ms());
+    int error = cycle->is_partial ? push_partial(cycle) : push_step(&cycle->push, clock_mono_ms());
 
+    cycle->facts.open = cycle->schedule.open;
     if (error != 0)
         return error;
     if (cycle->push.state == PUSH_COMMITTED) {
+        note_facts(cycle);
         note_phase(cycle, STORE_CLEARING);
         push_clear(&cycle->push);
     }

@@ -11,6 +11,8 @@
 #include "base/board.h"
 #include "base/log_event.h"
 #include "metric/filter.h"
+#include "worker/desk.h"
+#include "worker/hold.h"
 #include "worker/push.h"
 #include "worker/schedule.h"
 #include "worker/shard.h"
@@ -23,10 +25,13 @@ struct cycle {
     struct store *store;  /* the map's */
     struct shard *shards; /* opts->n_threads */
     struct schedule schedule;
-    int done_fd;  /* eventfd: a shard has done what it was asked for */
-    bool ending;  /* the shards have been asked to end */
-    bool halting; /* the shards have been asked to halt, and the interval stays open */
+    int done_fd;      /* eventfd: a shard has done what it was asked for */
+    bool ending;      /* the shards have been asked to end */
+    bool halting;     /* the shards have been asked to halt, and the interval stays open */
+    struct hold hold; /* of all shards */
+    bool is_partial;  /* what is on its way is of the open interval, and the shards go on */
     struct push push;
+    struct desk_facts facts;
     struct log_limit said_refused, said_set_back;
 };
 
@@ -44,6 +49,10 @@ bool cycle_is_busy(const struct cycle *cycle);
 /* Has the shards close the open interval when its time has come. One is not closed before the flush
  * of the one before it is done; it then is longer. */
 void cycle_close_if_due(struct cycle *cycle);
+
+/* Begins to send what the open interval has, which goes on: its whole follows under the same
+ * timestamp. Nothing may be on its way, and the shards must not have been asked to end. */
+void cycle_begin_partial(struct cycle *cycle);
 
 /* Begins the flush when all shards have done what they were asked for. */
 void cycle_begin_if_closed(struct cycle *cycle);

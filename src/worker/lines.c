@@ -29,6 +29,7 @@ lines_init(struct lines *lines, struct store_region *region, const struct ingest
     lines->culprit = culprit;
     lines->limits = *limits;
     lines->logged = (struct limit){0};
+    lines->onlook = (struct onlook){0};
     lines->n = 0;
 }
 
@@ -68,7 +69,7 @@ apply_new(struct lines *lines, const struct line *line, uint64_t now_ms)
     struct table *table = &lines->region->table;
     char scratch[NAME_LEN_MAX];
     struct name name;
-    uint32_t hash = line->hash;
+    uint32_t hash = line->hash, n_before = table->n_metrics;
     enum table_verdict verdict;
     enum parse_error error =
         name_clean(line->sample.name, line->sample.name_len, &lines->limits, scratch, &name);
@@ -80,6 +81,8 @@ apply_new(struct lines *lines, const struct line *line, uint64_t now_ms)
     verdict = table_apply(table, &line->sample, &name, hash, now_ms);
     if (verdict == TABLE_METRICS || verdict == TABLE_MEMORY)
         culprit_add(lines->culprit, &name);
+    if (table->n_metrics != n_before && lines->onlook.busy != NULL)
+        busy_meet(lines->onlook.busy, line->sample.type, &name, now_ms);
     return verdict;
 }
 
@@ -239,6 +242,8 @@ lines_apply(struct lines *lines, size_t n, uint64_t now_ms)
     while (lines->region->hand.at < n) {
         parse_batch(lines, n, HAND_LINES);
         apply_batch(lines, now_ms);
+        if (onlook_is_wanted(&lines->onlook))
+            onlook_see(lines, now_ms);
         count_batch(lines);
     }
 }

@@ -16,6 +16,7 @@
 #include "metric/sample.h"
 #include "worker/culprit.h"
 #include "worker/ingest.h"
+#include "worker/onlook.h"
 #include "worker/store.h"
 
 /* What is said of bad lines at debug level. */
@@ -36,6 +37,7 @@ struct lines {
     struct culprit *culprit;
     struct name_limits limits;
     struct limit logged;
+    struct onlook onlook;
 
     size_t n;
     struct line batch[HAND_LINES];
@@ -43,7 +45,7 @@ struct lines {
     uint32_t next_at, next_offset;            /* where the next batch begins */
 };
 
-/* Borrows all; the datagrams are ingest's. */
+/* Borrows all; the datagrams are ingest's. Nobody looks on. */
 void lines_init(struct lines *lines, struct store_region *region, const struct ingest *ingest,
                 struct culprit *culprit, const struct name_limits *limits);
 

@@ -10,6 +10,7 @@
 
 /* How much is done before the others get their turn. */
 #define RECORDS_PER_TURN 2048
+#define OPEN_PER_TURN    512 /* of an open interval, whose samples may have to wait meanwhile */
 #define CLEARED_PER_TURN 8192
 
 static void
@@ -58,10 +59,10 @@ put_record(struct push *push, const struct record *record)
 static int
 push_metrics(struct push *push)
 {
+    int max = push->job.is_open ? OPEN_PER_TURN : RECORDS_PER_TURN, error;
     struct record record;
-    int error;
 
-    for (int i = 0; i < RECORDS_PER_TURN; i++) {
+    for (int i = 0; i < max; i++) {
         if (!flush_peek(&push->flush, &record))
             return 1;
         if ((error = put_record(push, &record)) != 0)

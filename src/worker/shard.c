@@ -70,8 +70,22 @@ count_drops(struct shard *shard)
 static void
 apply_hand(struct shard *shard, int n)
 {
-    lines_apply(&shard->lines, (size_t)n, clock_wall_ms());
+    uint64_t now_ms = clock_wall_ms();
+
+    lines_apply(&shard->lines, (size_t)n, now_ms);
     ingest_done(&shard->ingest);
+    shard->seen_ms = now_ms;
+}
+
+static void
+serve_call(struct shard *shard)
+{
+    const struct shard_call *call = __atomic_load_n(&shard->call, __ATOMIC_ACQUIRE);
+
+    if (call == NULL)
+        return;
+    __atomic_store_n(&shard->call, NULL, __ATOMIC_RELAXED);
+    call->run(shard, call->argument);
 }
 
 /* Reads one socket until it is empty or its turn is over. Returns whether it was empty. */
@@ -84,6 +98,7 @@ read_socket(struct shard *shard, int fd)
         if (n <= 0)
             return true;
         apply_hand(shard, n);
+        serve_call(shard);
         if (n < HAND_DATAGRAMS)
             return true;
     }
@@ -155,12 +170,10 @@ static bool
 serve_request(struct shard *shard)
 {
     enum shard_request request = request_of(shard);
-    uint64_t rings;
 
+    serve_call(shard);
     if (request == SHARD_NOTHING)
         return true;
-    if (read(shard->wake_fd, &rings, sizeof(rings)) != sizeof(rings))
-        return true; /* it is about to ring */
     if (request != SHARD_CLOSE)
         drain(shard);
     if (request == SHARD_HALT)
@@ -177,6 +190,7 @@ shard_run(void *argument)
 {
     struct shard *shard = argument;
     struct pollfd slots[STORE_SOCKETS_MAX + 1];
+    uint64_t rings;
     nfds_t n = 0;
 
     for (; n < shard->opts.n_sockets; n++)
@@ -184,6 +198,9 @@ shard_run(void *argument)
     slots[n++] = (struct pollfd){.fd = shard->wake_fd, .events = POLLIN};
     do {
         (void)poll(slots, n, SHARD_BEAT_MS);
+        /* Emptied before it is looked what it was rung for. */
+        if (slots[n - 1].revents != 0)
+            (void)!read(shard->wake_fd, &rings, sizeof(rings));
         fault_point("worker_turn");
         beat(shard);
         table_tidy(&shard->region->table);
@@ -236,6 +253,13 @@ void
 shard_ask(struct shard *shard, enum shard_request request)
 {
     __atomic_store_n(&shard->request, request, __ATOMIC_RELEASE);
+    ring(shard->wake_fd);
+}
+
+void
+shard_post(struct shard *shard, const struct shard_call *call)
+{
+    __atomic_store_n(&shard->call, call, __ATOMIC_RELEASE);
     ring(shard->wake_fd);
 }
 

@@ -17,6 +17,8 @@
 #include "worker/lines.h"
 #include "worker/store.h"
 
+struct shard;
+
 struct shard_opts {
     int sockets[STORE_SOCKETS_MAX]; /* bound UDP sockets, non-blocking, this shard's alone */
     size_t n_sockets;
@@ -36,6 +38,12 @@ enum shard_request {
     SHARD_STOP,  /* and close it */
 };
 
+/* What a shard's own thread does for another between two batches, when nothing is in its hand. */
+struct shard_call {
+    void (*run)(struct shard *shard, void *argument);
+    void *argument;
+};
+
 struct shard {
     struct shard_opts opts;
     struct store_region *region;
@@ -47,6 +55,8 @@ struct shard {
     int wake_fd;   /* eventfd: there is a request */
     uint64_t beat; /* changes at least every SHARD_BEAT_MS while the thread gets on */
     enum shard_request request;
+    const struct shard_call *call; /* to be run next, or NULL */
+    uint64_t seen_ms;              /* wall clock of the last datagrams; 0: none yet */
     struct culprit closed_culprit; /* of the interval that was closed last */
 };
 
@@ -70,6 +80,10 @@ void shard_ask(struct shard *shard, enum shard_request request);
 /* Whether the last request has been done; what it has closed is then the caller's until the next.
  */
 bool shard_is_done(const struct shard *shard);
+
+/* Has the thread run call once, between two batches, and does not wait for that. Borrows call until
+ * it is run, before which there must be no other. See worker/hold.h for those who want to wait. */
+void shard_post(struct shard *shard, const struct shard_call *call);
 
 /* Waits for the thread's end after SHARD_HALT or SHARD_STOP. */
 void shard_join(struct shard *shard);

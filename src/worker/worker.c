@@ -16,12 +16,15 @@
 #include "base/log.h"
 #include "base/ready.h"
 #include "base/sig.h"
+#include "worker/admin.h"
 #include "worker/cycle.h"
 
 /* What SIGTERM leaves time for. */
 #define FINAL_MS 6000
 /* The main thread looks after the others so often. */
 #define LOOK_MS 250
+/* How long samples have their turn between two steps of a flush of the open interval. */
+#define PARTIAL_MS 1
 
 struct worker {
     const struct worker_opts *opts;
@@ -32,7 +35,9 @@ struct worker {
     struct filter filter;
     uint8_t *patterns; /* the filter's */
     struct cycle cycle;
-    uint64_t *beats; /* of the shards, when all had beaten last */
+    struct desk desk;
+    struct admin *admin; /* NULL: nobody can ask */
+    uint64_t *beats;     /* of the shards, when all had beaten last */
 };
 
 static void
@@ -83,6 +88,36 @@ init(struct worker *worker, const struct worker_opts *opts)
         give_up(error, "cannot go on with the metrics, or begin anew");
 }
 
+/* Only where somebody can ask is there a thread to answer. */
+static void
+start_admin(struct worker *worker)
+{
+    int error;
+
+    if (worker->opts->admin_fd < 0 && worker->opts->console_fd < 0)
+        return;
+    worker->admin = calloc(1, sizeof(*worker->admin));
+    if (worker->admin == NULL)
+        give_up(-ENOMEM, "cannot start the worker");
+    if ((error = desk_init(&worker->desk, worker->opts, &worker->cycle.hold)) != 0)
+        give_up(error, "cannot make an eventfd");
+    desk_tell(&worker->desk, &worker->cycle.facts);
+    if ((error = admin_start(worker->admin, &worker->desk)) != 0)
+        give_up(error, "cannot start a thread for those who ask");
+}
+
+/* Before the shards end, which it looks at. */
+static void
+stop_admin(struct worker *worker)
+{
+    if (worker->admin == NULL)
+        return;
+    admin_stop(worker->admin);
+    free(worker->admin);
+    worker->admin = NULL;
+    desk_release(&worker->desk);
+}
+
 static void
 release(struct worker *worker)
 {
@@ -111,6 +146,23 @@ read_signals(struct worker *worker)
         worker->stopping = true;
 }
 
+/* What is wanted by those who ask is begun where nothing else is on its way. */
+static void
+serve_desk(struct worker *worker)
+{
+    struct desk *desk = &worker->desk;
+
+    if (worker->admin == NULL)
+        return;
+    desk_tell(desk, &worker->cycle.facts);
+    if (cycle_is_busy(&worker->cycle))
+        return;
+    if (desk->n_begun != desk->n_done)
+        desk_flushed(desk);
+    if (!worker->stopping && desk_take_flush(desk))
+        cycle_begin_partial(&worker->cycle);
+}
+
 /* The process gets on while all of its threads do, those that have ended aside. */
 static void
 beat(struct worker *worker, bool shards_run)
@@ -137,16 +189,19 @@ wait_for_events(struct worker *worker, uint64_t deadline_ms)
         {.fd = waits_for_shards ? worker->done_fd : -1, .events = POLLIN},
         {.fd = state == PUSH_BLOCKED ? worker->opts->pipe_fd : -1, .events = POLLOUT},
         {.fd = state != PUSH_DONE ? worker->opts->ack_fd : -1, .events = POLLIN},
+        {.fd = worker->admin != NULL ? worker->desk.main_fd : -1, .events = POLLIN},
     };
     uint64_t now_ms = clock_mono_ms(), look_ms = now_ms + LOOK_MS, rings;
     int timeout = clock_poll_timeout(now_ms, deadline_ms < look_ms ? deadline_ms : look_ms);
 
     if (state == PUSH_SENDING || state == PUSH_CLEARING)
-        timeout = 0;
+        timeout = worker->cycle.is_partial ? PARTIAL_MS : 0;
     if (poll(slots, sizeof(slots) / sizeof(slots[0]), timeout) < 0 && errno != EINTR)
         fatal(EXIT_FAILURE, "poll");
     if (slots[3].revents != 0)
         (void)!read(worker->opts->ack_fd, &rings, sizeof(rings));
+    if (slots[4].revents != 0)
+        (void)!read(worker->desk.main_fd, &rings, sizeof(rings));
     beat(worker, waits_for_shards || !worker->ended);
 }
 
@@ -166,6 +221,7 @@ worker_run(struct worker *worker)
         cycle_close_if_due(&worker->cycle);
         cycle_begin_if_closed(&worker->cycle);
         push_interval(worker);
+        serve_desk(worker);
     }
 }
 
@@ -194,6 +250,7 @@ finish(struct worker *worker)
     bool is_flushed = finish_flush(worker, deadline_ms);
 
     if (is_flushed) {
+        stop_admin(worker);
         cycle_end(&worker->cycle);
         worker->ended = true;
         is_flushed = finish_flush(worker, deadline_ms);
@@ -223,6 +280,7 @@ worker_main(const struct worker_opts *opts)
         fatal(EXIT_FAILURE, "cannot start the worker");
     init(worker, opts);
     board_count(&opts->board->beats[BOARD_WORKER]);
+    start_admin(worker);
     ready_tell(opts->ready_fd, opts->detach);
     worker_run(worker);
     /* Shards that could not be asked to stop end with the process; until then they use all this. */

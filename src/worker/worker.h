@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/board.h"
+#include "base/bulletin.h"
 #include "metric/dialect.h"
 #include "metric/filter.h"
 #include "metric/name.h"
@@ -40,6 +41,13 @@ struct worker_opts {
     bool crashed;    /* the worker before this one died of itself: not asked to, not of SIGKILL */
     bool keep_open;  /* at the end, what is flushed of the open interval stays in the arena, too: a
                       * successor in the same interval goes on with it and flushes the whole */
+
+    bool never_twice; /* what is flushed under a timestamp must not be flushed under it again */
+
+    /* Listening, non-blocking stream sockets; -1: none. */
+    int admin_fd, console_fd;
+    bool console_writes;           /* who asks on console_fd may change things */
+    const struct bulletin *config; /* as --check-config prints it; NULL without sockets */
 
     uint64_t flush_ms;
     bool flush_align; /* timestamps are multiples of flush_ms */

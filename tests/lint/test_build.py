@@ -8,14 +8,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SERVER = Path(os.environ.get("PYSTATSD_BUILD", ROOT / "build")).resolve() / "pystatsd-server"
+BUILT = Path(os.environ.get("PYSTATSD_BUILD", ROOT / "build")).resolve()
+SERVER = BUILT / "pystatsd-server"
+OUTPUTS = {"SERVER": SERVER, "CLIENT_SO": BUILT / "libpystatsd.so.0",
+           "CLIENT_A": BUILT / "libpystatsd.a"}
 TOOLS = ["sh", "awk", "sed", "grep", "dirname"]
 
 
 def make(*args):
-    """Without the variables of a make that runs this; the server is not built again (-o)."""
+    """Without the variables of a make that runs this; nothing is built again (-o)."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
-    subprocess.run(["make", "-s", "-C", ROOT, "-o", SERVER, f"SERVER={SERVER}", *args],
+    given = [word for name, path in OUTPUTS.items() for word in ("-o", path, f"{name}={path}")]
+    subprocess.run(["make", "-s", "-C", ROOT, *given, *args],
                    env={**clean, "MAKEFLAGS": ""}, check=True, stdout=subprocess.PIPE)
 
 
@@ -25,8 +29,8 @@ def files(root):
 
 @pytest.fixture
 def destination(tmp_path):
-    if not SERVER.exists():
-        pytest.skip("the server is not built")
+    if not all(path.exists() for path in OUTPUTS.values()):
+        pytest.skip("what is installed is not built")
     return tmp_path / "destination"
 
 
@@ -35,8 +39,15 @@ def test_uninstall_takes_back_what_install_did(destination):
     assert {"usr/local/bin/pystatsd-server", "usr/local/lib/systemd/system/pystatsd.service",
             "usr/local/lib/systemd/system/pystatsd.socket",
             "etc/default/pystatsd", "etc/init.d/pystatsd",
+            "usr/local/bin/pystatsd", "usr/local/share/man/man1/pystatsd.1",
+            "usr/local/share/bash-completion/completions/pystatsd",
             "usr/local/share/man/man8/pystatsd-server.8",
             "usr/local/share/man/man5/pystatsd.default.5",
+            "usr/local/share/man/man3/libpystatsd.3",
+            "usr/local/share/man/man3/pystatsd_timing.3",
+            "usr/local/include/pystatsd.h", "usr/local/lib/libpystatsd.so.0",
+            "usr/local/lib/libpystatsd.so", "usr/local/lib/libpystatsd.a",
+            "usr/local/lib/pkgconfig/pystatsd.pc",
             "usr/local/share/bash-completion/completions/pystatsd-server",
             "usr/local/share/doc/pystatsd/examples/pystatsd.conf.upstart",
             "usr/local/share/doc/pystatsd/graphite/storage-schemas.conf",

@@ -1,4 +1,4 @@
-"""What bash offers behind pystatsd-server, as it asks the function that it has sourced."""
+"""What bash offers behind our programs, as it asks the functions that it has sourced."""
 
 import os
 import re
@@ -7,28 +7,31 @@ import subprocess
 
 import pytest
 
-from lib.daemon import ROOT, SERVER, run
+from lib.admin import Admin
+from lib.daemon import BUILD, ROOT, SERVER, run
 
-FILE = os.path.join(ROOT, "etc/bash_completion.d/pystatsd-server")
+FOLDER = os.path.join(ROOT, "etc/bash_completion.d")
+COMMAND = os.path.join(BUILD, "pystatsd")
 # What readline does with the words of a line, the last of which is being typed.
 ASK = r"""
 . "$1" || exit
 shift
-complete -p pystatsd-server >/dev/null || exit
+complete -p "$0" >/dev/null || exit
 COMP_WORDS=("$@")
 COMP_CWORD=$(($# - 1))
-_pystatsd_server "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}" || exit
+"_${0//-/_}" "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}" || exit
 printf '%s\n' "${COMPREPLY[@]}"
 """
 
 pytestmark = pytest.mark.skipif(not shutil.which("bash"), reason="bash is not installed")
 
 
-def offers(*words, cwd="/", server=SERVER, home="/"):
-    """What is offered for the last of the words. Nothing may be printed besides."""
-    command = ["bash", "--norc", "-uc", ASK, "bash", FILE, server, *words]
+def offers(*words, cwd="/", server=SERVER, home="/", of="pystatsd-server", **env):
+    """What is offered for the last of the words by the file of that name. Nothing may be printed
+    besides."""
+    command = ["bash", "--norc", "-uc", ASK, of, os.path.join(FOLDER, of), server, *words]
     result = subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False,
-                            env={**os.environ, "HOME": home})
+                            env={**os.environ, "HOME": home, **env})
     assert (result.returncode, result.stderr) == (0, "")
     return set(result.stdout.split())
 
@@ -75,5 +78,57 @@ def test_command_at_home(place):
 
 
 def test_what_nobody_can_know():
-    for words in (["--port", ""], ["--pct", "9"], ["--counters-prefix", ""], [""]):
+    for words in (["--port", ""], ["--pct", "9"], ["--counters-prefix", ""], ["--explain", ""], [""]):
         assert offers(*words) == set()
+
+
+# --- the pystatsd command
+
+
+def command_offers(*words, **kwargs):
+    return offers(*words, server=COMMAND, of="pystatsd", **kwargs)
+
+
+def help_of(*words):
+    return subprocess.run([COMMAND, "help", *words], capture_output=True, text=True,
+                          check=True).stdout
+
+
+def test_commands():
+    known = set(re.findall(r"^  ([a-z]+) ", help_of().partition("\nFlags")[0], re.M))
+    assert len(known) > 15
+    assert command_offers("") == command_offers("help", "") == known
+    assert command_offers("de") == {"decrement", "delete"}
+    assert command_offers("--port", "8126", "in") == {"increment"}
+    assert command_offers("--port", "=", "8126", "in") == {"increment"}
+    assert command_offers("status", "") == command_offers("increment", "na") == set()
+
+
+def test_flags_of_a_command():
+    for name in ("", "status", "top", "increment", "gauge", "delete", "flush"):
+        words = [name] if name else []
+        known = set(re.findall(r"^ .*?(--[a-z-]+)", help_of(*words), re.M))
+        assert {it for it in command_offers(*words, "-") if it.startswith("--")} == known
+    assert command_offers("top", "-") >= {"-n", "-h"}
+    assert command_offers("status", "--j") == {"--json"}
+
+
+def test_metrics(place):
+    admin = Admin(os.path.join(place, "admin"), list="ok\ncounter a.b\ntimer a.c\n")
+    try:
+        for name in ("get", "list", "watch", "delete"):
+            assert command_offers(name, "a", PYSTATSD_ADMIN_SOCKET=admin.path) == {"a.b", "a.c"}
+            assert admin.asked[-1] == ("list", "a*")
+        assert command_offers("get", "a.b", "a", PYSTATSD_ADMIN_SOCKET=admin.path) == set()
+    finally:
+        admin.close()
+    assert command_offers("get", "a", PYSTATSD_ADMIN_SOCKET=admin.path) == set()
+
+
+def test_files_and_commands(place):
+    os.mkdir(os.path.join(place, "folder"))
+    for words in (["status", "--socket", "f"], ["increment", "a", "--unix", "=", "f"],
+                  ["time", "name", "ls", "f"]):
+        assert command_offers(*words, cwd=place) == {"folder"}, words
+    assert "bash" in command_offers("time", "name", "bas")
+    assert command_offers("increment", "--port", "") == set()

@@ -283,7 +283,9 @@ IN_PACKAGE = {
     "etc/init.d/pystatsd",
     "lib/systemd/system/pystatsd.service",
     "lib/systemd/system/pystatsd.socket",
+    "usr/bin/pystatsd",
     "usr/bin/pystatsd-server",
+    "usr/share/bash-completion/completions/pystatsd",
     "usr/share/doc/pystatsd/README.md",
     "usr/share/doc/pystatsd/changelog.gz",
     "usr/share/doc/pystatsd/copyright",
@@ -298,13 +300,18 @@ IN_PACKAGE = {
 def test_package(place):
     built = package.Built(package.copy(os.path.join(place, "build")))
     root = built.unpack(os.path.join(place, "root"))
-    files = {
-        os.path.relpath(os.path.join(path, name), root)
-        for path, _, names in os.walk(root)
-        for name in names
-    }
-    pages = os.listdir(os.path.join(ROOT, "man")) if os.path.isdir(os.path.join(ROOT, "man")) else []
-    assert IN_PACKAGE | {f"usr/share/man/man{page[-1]}/{page}.gz" for page in pages} <= files
+    pages = {f"usr/share/man/man{page[-1]}/{page}.gz" for page in os.listdir(f"{ROOT}/man")}
+    of_library = {page for page in pages if "/man3/" in page}
+    files = built.files("pystatsd")
+    assert IN_PACKAGE | pages - of_library <= files
+    assert not any("libpystatsd" in file or "/man3/" in file for file in files)
+    assert any(re.fullmatch(r"usr/lib/[\w-]+/libpystatsd\.so\.0", file)
+               for file in built.files("libpystatsd0"))
+    development = built.files("libpystatsd-dev")
+    assert {"usr/include/pystatsd.h", "usr/share/man/man3/pystatsd_timing.3.gz"} <= development
+    assert of_library <= development
+    for name in ("libpystatsd.so", "libpystatsd.a", "pkgconfig/pystatsd.pc"):
+        assert any(re.fullmatch(rf"usr/lib/[\w-]+/{re.escape(name)}", it) for it in development)
     assert os.path.isdir(os.path.join(root, "var/lib/pystatsd"))
     settings = os.path.join(root, "etc/default/pystatsd")
     done = subprocess.run(
@@ -316,4 +323,7 @@ def test_package(place):
     assert done.stderr == ""
     assert 'STATE_DIR="/run/pystatsd"' in done.stdout
     assert 'GAUGES_FILE="/var/lib/pystatsd/gauges/latest"' in done.stdout
+    command = os.path.join(root, "usr/bin/pystatsd")
+    done = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"pystatsd [0-9.]+\S*\n", done.stdout)
     shutil.rmtree(built.place)

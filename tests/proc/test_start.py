@@ -62,7 +62,7 @@ def test_bad_value_on_the_command_line():
     assert_refused(run({**QUIET, "FLUSH_INTERVAL": "soon"}), "FLUSH_INTERVAL")
 
 
-@pytest.mark.parametrize("setting", ["CONSOLE=127.0.0.1:1", "RELAY=127.0.0.1:1"])
+@pytest.mark.parametrize("setting", ["ALLOW_FROM=127.0.0.1", "RELAY=127.0.0.1:1"])
 def test_key_that_is_not_built(setting):
     key, _, value = setting.partition("=")
     assert_refused(run({**QUIET, key: value}), key)

@@ -130,15 +130,17 @@ START_TEST(test_actions)
         enum args_action action;
         bool daemon;
         const char *config_file;
+        const char *line;
     } rows[] = {
-        {{NULL}, ARGS_RUN, false, NULL},
-        {{"-D"}, ARGS_RUN, true, NULL},
-        {{"--daemon"}, ARGS_RUN, true, NULL},
-        {{"-dD"}, ARGS_RUN, true, NULL},
-        {{"--stop"}, ARGS_STOP, false, NULL},
-        {{"--restart"}, ARGS_RESTART, true, NULL},
-        {{"--check-config", "--config", "f"}, ARGS_CHECK, false, "f"},
-        {{"--config=a", "--config=/dev/null"}, ARGS_RUN, false, "/dev/null"},
+        {{NULL}, ARGS_RUN, false, NULL, NULL},
+        {{"-D"}, ARGS_RUN, true, NULL, NULL},
+        {{"--daemon"}, ARGS_RUN, true, NULL, NULL},
+        {{"-dD"}, ARGS_RUN, true, NULL, NULL},
+        {{"--stop"}, ARGS_STOP, false, NULL, NULL},
+        {{"--restart"}, ARGS_RESTART, true, NULL, NULL},
+        {{"--check-config", "--config", "f"}, ARGS_CHECK, false, "f", NULL},
+        {{"--explain=a:1|c", "--config", "f"}, ARGS_EXPLAIN, false, "f", "a:1|c"},
+        {{"--config=a", "--config=/dev/null"}, ARGS_RUN, false, "/dev/null", NULL},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -149,6 +151,7 @@ START_TEST(test_actions)
         ck_assert_int_eq(parsed.args.action, rows[i].action);
         ck_assert_int_eq(parsed.args.daemon, rows[i].daemon);
         ck_assert_pstr_eq(parsed.args.config_file, rows[i].config_file);
+        ck_assert_pstr_eq(parsed.args.line, rows[i].line);
         ck_assert_str_eq(parsed.out, "");
         release(&parsed);
     }

@@ -40,7 +40,7 @@ START_TEST(test_made_and_given_away)
     gid_t gid = geteuid() == 0 ? NOBODY : getegid();
     struct stat stat;
 
-    ck_assert_int_eq(folder_make(path, uid, gid), 0);
+    ck_assert_int_eq(folder_make(path, 0700, uid, gid), 0);
     ck_assert_int_eq(lstat(path, &stat), 0);
     ck_assert_uint_eq(stat.st_mode, S_IFDIR | S_IRWXU);
     ck_assert_uint_eq(stat.st_uid, uid);
@@ -53,7 +53,7 @@ START_TEST(test_one_that_is_there_stays)
     struct stat stat;
 
     ck_assert_int_eq(mkdir(path, 0750), 0);
-    ck_assert_int_eq(folder_make(path, NOBODY, NOBODY), 0);
+    ck_assert_int_eq(folder_make(path, 0700, NOBODY, NOBODY), 0);
     ck_assert_int_eq(lstat(path, &stat), 0);
     ck_assert_uint_eq(stat.st_mode & 0777, 0750);
     ck_assert_uint_eq(stat.st_uid, geteuid());
@@ -62,7 +62,7 @@ END_TEST
 
 START_TEST(test_nowhere_to_make_it)
 {
-    ck_assert_int_eq(folder_make("/proc/no/such", geteuid(), getegid()), -ENOENT);
+    ck_assert_int_eq(folder_make("/proc/no/such", 0700, geteuid(), getegid()), -ENOENT);
 }
 END_TEST
 

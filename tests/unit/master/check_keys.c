@@ -90,10 +90,10 @@ static const struct {
     {"SANDBOX", NULL},
     {"LOG", "stderr"},
     {"LOG_LEVEL", "info"},
-    {"ADMIN_SOCKET", NULL},
-    {"ADMIN_SOCKET_MODE", NULL},
-    {"CONSOLE", NULL},
-    {"CONSOLE_WRITE", NULL},
+    {"ADMIN_SOCKET", ""},
+    {"ADMIN_SOCKET_MODE", "0600"},
+    {"CONSOLE", ""},
+    {"CONSOLE_WRITE", "no"},
 };
 
 enum { N_DOCUMENTED = sizeof(documented) / sizeof(documented[0]) };

@@ -202,6 +202,31 @@ START_TEST(test_full_buffer_is_left_alone)
 }
 END_TEST
 
+/* The name, the value and the blanks, or nothing. */
+START_TEST(test_point)
+{
+    static const char expected[] = "stats.timers.web.k.lower -0.5 ";
+    struct dialect dialect = dialect_of(NULL, "", "");
+    struct record record = record_of(METRIC_TIMER);
+    struct point point = {.statistic = STATISTIC_LOWER, .value = -0.5};
+    size_t len = sizeof(expected) - 1;
+
+    for (size_t room = 0; room <= len; room++) {
+        char *block = malloc(room + 1);
+        struct buf buf;
+
+        ck_assert_ptr_nonnull(block);
+        buf_init_fixed(&buf, block, room + 1);
+        ck_assert_int_eq(buf_append_str(&buf, ">"), 0);
+        ck_assert_int_eq(dialect_append_point(&dialect, &record, &point, &buf),
+                         room == len ? 0 : -1);
+        ck_assert_uint_eq(buf.len, room == len ? len + 1 : 1);
+        ck_assert(room < len || memcmp(block + 1, expected, len) == 0);
+        free(block);
+    }
+}
+END_TEST
+
 START_TEST(test_percentile_that_is_not_configured)
 {
     struct dialect dialect = dialect_of(NULL, "", "");
@@ -234,6 +259,7 @@ main(void)
     tcase_add_test(tcase, test_refused_percentiles);
     tcase_add_test(tcase, test_long_percentiles_keep_within_their_room);
     tcase_add_test(tcase, test_full_buffer_is_left_alone);
+    tcase_add_test(tcase, test_point);
     tcase_add_test(tcase, test_percentile_that_is_not_configured);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);

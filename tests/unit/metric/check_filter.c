@@ -198,6 +198,34 @@ START_TEST(test_lists)
 }
 END_TEST
 
+static const struct {
+    const char *drop, *allow, *name;
+    bool keeps;
+    const char *pattern; /* NULL: none decides */
+} judged[] = {
+    {"", "", "a", true, NULL},      {"b,a*", "", "ab", false, "a*"},
+    {"b,a*", "", "c", true, NULL},  {"b", "c,a*", "ab", true, "a*"},
+    {"b", "c,a*", "b", false, "b"}, {"b", "c,a*", "d", false, NULL},
+    {"a*", "a", "a", false, "a*"},
+};
+
+START_TEST(test_why)
+{
+    struct filter_verdict verdict;
+    struct made made;
+
+    ck_assert_int_eq(make(&made, judged[_i].drop, judged[_i].allow), 0);
+    verdict = filter_judge(&made.filter, judged[_i].name, strlen(judged[_i].name));
+    ck_assert_int_eq(verdict.keeps, judged[_i].keeps);
+    ck_assert_int_eq(verdict.pattern != NULL, judged[_i].pattern != NULL);
+    if (verdict.pattern != NULL) {
+        ck_assert_uint_eq(verdict.pattern_len, strlen(judged[_i].pattern));
+        ck_assert_mem_eq(verdict.pattern, judged[_i].pattern, verdict.pattern_len);
+    }
+    free(made.storage);
+}
+END_TEST
+
 START_TEST(test_bytes_of_any_value)
 {
     struct made made;
@@ -306,6 +334,7 @@ main(void)
     tcase_add_loop_test(tcase, test_glob, 0, (int)(sizeof(globs) / sizeof(globs[0])));
     tcase_add_test(tcase, test_globs_of_any_kind);
     tcase_add_loop_test(tcase, test_lists, 0, (int)(sizeof(lists) / sizeof(lists[0])));
+    tcase_add_loop_test(tcase, test_why, 0, (int)(sizeof(judged) / sizeof(judged[0])));
     tcase_add_test(tcase, test_bytes_of_any_value);
     tcase_add_test(tcase, test_lists_that_are_refused);
     tcase_add_test(tcase, test_limits);

@@ -57,6 +57,17 @@ static const struct estate_plan plans[] = {
                .idle_zero = {true, false, true, true},
                .omit_idle_gauges = true,
                .gauges_max_ttl = 3}},
+    {.n_tables = 2,
+     .memory = 1 << 20,
+     .max_metrics = UINT32_MAX,
+     .timer_max_samples = 10,
+     .set_exact_max = 10,
+     .deletes = true,
+     .seed = 6,
+     .n_names = 60,
+     .close_every = 120,
+     .n_steps = ESTATE_STEPS,
+     .rules = {.idle_zero = {true, false, true, true}}},
 };
 
 /* The process that calls it is killed by the kernel in so many nanoseconds. */
@@ -171,6 +182,17 @@ check_image(const struct heir *heir, const struct estate_results *expected, uint
  * flush would send. */
 static const struct estate_plan small_plans[] = {
     {.n_tables = 1,
+     .memory = 512 << 10,
+     .max_metrics = UINT32_MAX,
+     .timer_max_samples = 2,
+     .set_exact_max = 7,
+     .deletes = true,
+     .seed = 8,
+     .n_names = 6,
+     .close_every = 40,
+     .n_steps = 400,
+     .rules = {.idle_zero = {true, false, true, true}}},
+    {.n_tables = 1,
      .memory = 128 << 10,
      .max_metrics = UINT32_MAX,
      .timer_max_samples = 2,
@@ -222,13 +244,15 @@ kind_of(const struct estate_plan *plan, uint32_t step, const struct outline *bef
     unsigned kind =
         estate_closes(plan, step) ? METRIC_TYPE_COUNT : (unsigned)estate_type(plan, step);
 
+    if (estate_deletes(plan, step))
+        kind += METRIC_TYPE_COUNT + 1;
     kind = kind * 3 + direction(before->n_metrics, after->n_metrics);
     kind = kind * 3 + direction(before->used, after->used);
     kind = kind * 2 + (before->unlinked != after->unlinked);
     return kind * 2 + (before->phase == ESTATE_COLLECTING);
 }
 
-#define N_KINDS 256
+#define N_KINDS 512
 
 /* Runs the script, and marks the first steps of each kind. Returns how many that are. */
 static unsigned
@@ -369,7 +393,8 @@ main(void)
 
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, test_killed_at_any_moment, 0, sizeof(plans) / sizeof(plans[0]));
-    tcase_add_loop_test(tcase, test_killed_at_every_store, 0, 2);
+    tcase_add_loop_test(tcase, test_killed_at_every_store, 0,
+                        sizeof(small_plans) / sizeof(small_plans[0]));
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -60,7 +60,7 @@ static const struct {
     {"expired, but with a sample since", C, 1, 0, 1, 5, 0, 1, 0, 0, 6, RULES_SKIP},
     /* last. */
     {"idle gauge", G, 0, 0, 1, 0, 0, 0, 1, 0, 10, RULES_SEND_IDLE},
-    {"idle gauge for ever", G, 0, 0, 1, 0, 0, 0, 1, UINT32_MAX, END_MS, RULES_SEND_IDLE},
+    {"idle gauge for ever", G, 0, 0, 1, 0, 0, 0, 1, UINT32_MAX, END_MS - 1, RULES_SEND_IDLE},
     {"gauge that came back", G, 0, 0, 1, 0, 0, 1, 1, 3, -1, RULES_SEND_IDLE},
     {"new gauge", G, 0, 0, 1, 0, 0, 1, 0, 0, -1, RULES_SKIP},
     {"gauge without a value", G, 0, 0, 1, 0, 0, 0, 0, 99, 10, RULES_SKIP},
@@ -72,6 +72,9 @@ static const struct {
     {"gauge without a value, expired", G, 0, 0, 1, 5, 0, 0, 0, 0, 6, RULES_FORGET},
     {"gauge from the future", G, 0, 0, 1, 5, 0, 0, 1, 0, -END_MS, RULES_SEND_IDLE},
     {"gauge, time to live not in use", G, 0, 0, 1, 0, 0, 0, 1, 1, 10, RULES_SEND_IDLE},
+    {"gauge that was deleted", G, 0, 0, 1, 0, 0, 0, 0, 0, END_MS, RULES_FORGET},
+    {"counter that was deleted", C, 1, 0, 1, 0, 0, 0, 0, 0, END_MS, RULES_FORGET},
+    {"deleted, and back since", C, 1, 0, 1, 0, 0, 1, 0, 0, -1, RULES_SEND_IDLE},
     /* Gauges to omit. */
     {"TTL 1", G, 0, 1, 1, 0, 0, 0, 1, 0, 10, RULES_FORGET},
     {"TTL 1, long idle", G, 0, 1, 1, 0, 0, 0, 1, UINT32_MAX, 10, RULES_FORGET},
@@ -88,7 +91,7 @@ static const struct {
     {"largest TTL", G, 0, 1, UINT32_MAX, 0, 0, 0, 1, UINT32_MAX - 2, 10, RULES_SEND_IDLE},
     {"gauges to omit do not touch others", C, 0, 1, 1, 0, 0, 0, 0, 3, 10, RULES_SKIP},
     /* No sum may overflow. */
-    {"longest expiry", G, 0, 0, 1, UINT64_MAX, 0, 0, 1, 0, END_MS, RULES_SEND_IDLE},
+    {"longest expiry", G, 0, 0, 1, UINT64_MAX, 0, 0, 1, 0, END_MS - 1, RULES_SEND_IDLE},
     {"longest expiry, zeros", C, 1, 0, 1, UINT64_MAX, 0, 0, 0, 0, 10, RULES_SEND_IDLE},
 };
 
@@ -147,7 +150,11 @@ START_TEST(test_ttl_is_how_often)
 {
     for (uint32_t ttl = 1; ttl <= 20; ttl++) {
         struct rules rules = {.omit_idle_gauges = true, .gauges_max_ttl = ttl};
-        struct rules_case c = {.type = G, .touched = true, .gauge_known = true, .end_ms = END_MS};
+        struct rules_case c = {.type = G,
+                               .touched = true,
+                               .gauge_known = true,
+                               .updated_ms = END_MS,
+                               .end_ms = END_MS};
         uint32_t n_sent = 0;
 
         while (rules_judge(&rules, &c) != RULES_FORGET) {

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "metric/adopt.h"
+#include "metric/delete.h"
 #include "metric/flush.h"
 
 #define ESTATE_TABLES   3
@@ -32,6 +33,7 @@ struct estate_plan {
     size_t n_tables, memory; /* of each table */
     uint32_t max_metrics, timer_max_samples, set_exact_max;
     struct rules rules;
+    bool deletes; /* metrics, now and then; not with amid */
     bool amid; /* samples come while a flush is walked; expiry would then be a matter of chance */
     uint64_t seed;
     uint32_t n_names, close_every, n_steps;
@@ -368,6 +370,34 @@ heir_apply(struct heir *heir, uint32_t step)
     undo_commit_to(&heir->estate->undos[i], step + 1);
 }
 
+static inline bool
+estate_deletes(const struct estate_plan *plan, uint32_t step)
+{
+    return plan->deletes && step % 11 == 3;
+}
+
+/* What is there no more, or is deleted once more, is nothing. */
+static inline void
+heir_delete(struct heir *heir, uint32_t step)
+{
+    const struct estate_plan *plan = heir->plan;
+    uint64_t state = ~estate_seed(plan, step);
+    enum metric_type type = estate_type(plan, step);
+    uint64_t number = estate_draw_name(plan, step, &state);
+    char text[8] = {'n', (char)('0' + number / 10), (char)('0' + number % 10), '.', '.', '.', '.'};
+    struct name name = {.text = text, .len = 3 + number % 5};
+
+    for (size_t i = 0; i < plan->n_tables; i++) {
+        struct table *table = &heir->estate->tables[i];
+        struct metric *metric = table_find(table, type, &name, table_hash(table, type, &name));
+
+        if (metric != NULL)
+            delete_metric(table, metric);
+    }
+    heir->results->verdicts[step] = TABLE_APPLIED;
+    undo_commit_to(&heir->estate->undos[0], step + 1);
+}
+
 /* How many steps are done. */
 static inline uint32_t
 estate_steps(const struct estate *estate)
@@ -396,6 +426,8 @@ heir_run(struct heir *heir, uint32_t end)
             heir_clear(heir, 2);
         if (estate_closes(heir->plan, step))
             heir_close(heir, step);
+        else if (estate_deletes(heir->plan, step))
+            heir_delete(heir, step);
         else if (heir->verdicts == NULL || heir->verdicts[step] == TABLE_APPLIED)
             heir_apply(heir, step);
         else

@@ -114,6 +114,8 @@ set_up(uint64_t flush_ms)
         .arena_fd = plot_file(),
         .quarantine_fd = -1,
         .gauges_fd = -1,
+        .admin_fd = -1,
+        .console_fd = -1,
         .board = &rig.sender->board,
         .flush_ms = flush_ms,
         .names = {.name_max = 512, .node_max = 240},

@@ -74,6 +74,8 @@ rig_init(struct rig *rig, uint64_t flush_ms)
         .arena_fd = memfd_create("check", MFD_CLOEXEC),
         .quarantine_fd = -1,
         .gauges_fd = -1,
+        .admin_fd = -1,
+        .console_fd = -1,
         .board = board_new(),
         .flush_ms = flush_ms,
         .names = {.name_max = 512, .node_max = 240},

@@ -1,0 +1,201 @@
+/*
+ * asking: owns how these sockets are opened and what becomes of the file of one. Must not know who
+ * reads from them, nor what is asked.
+ */
+#include "master/asking.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/net.h"
+
+#define BACKLOG 64
+
+static int
+open_socket(int family)
+{
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    return fd < 0 ? -errno : fd;
+}
+
+static int
+fail_closed(int fd)
+{
+    int error = -errno;
+
+    close(fd);
+    return error;
+}
+
+/* ---- ADMIN_SOCKET */
+
+/* Whether it is a socket that nobody listens on any more. */
+static bool
+is_stale(const struct sockaddr_un *address)
+{
+    struct stat status;
+    int fd, error;
+
+    if (lstat(address->sun_path, &status) != 0 || !S_ISSOCK(status.st_mode))
+        return false;
+    fd = open_socket(AF_UNIX);
+    if (fd < 0)
+        return false;
+    error = connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ? 0 : errno;
+    close(fd);
+    return error == ECONNREFUSED;
+}
+
+/* There is no moment at which its mode is a wider one. */
+static int
+bind_with_mode(int fd, const struct sockaddr_un *address, unsigned mode)
+{
+    mode_t before = umask(0777 & ~mode);
+    int result = bind(fd, (const struct sockaddr *)address, sizeof(*address));
+    int error = result == 0 ? 0 : -errno;
+
+    umask(before);
+    return error;
+}
+
+static int
+bind_path(int fd, const struct sockaddr_un *address, unsigned mode)
+{
+    int error = bind_with_mode(fd, address, mode);
+
+    if (error == -EADDRINUSE && is_stale(address) && unlink(address->sun_path) == 0)
+        error = bind_with_mode(fd, address, mode);
+    return error;
+}
+
+static int
+open_admin(struct asking *asking, const struct master_opts *opts, uid_t uid, gid_t gid)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct stat status;
+    int fd = open_socket(AF_UNIX), error;
+
+    if (fd < 0)
+        return fd;
+    memcpy(address.sun_path, opts->admin_socket, sizeof(address.sun_path) - 1);
+    if ((error = bind_path(fd, &address, opts->admin_mode)) != 0) {
+        close(fd);
+        return error;
+    }
+    if (lstat(address.sun_path, &status) != 0 ||
+        (geteuid() == 0 && lchown(address.sun_path, uid, gid) != 0) || listen(fd, BACKLOG) != 0) {
+        error = -errno;
+        (void)unlink(address.sun_path);
+        close(fd);
+        return error;
+    }
+    memcpy(asking->path, opts->admin_socket, sizeof(asking->path));
+    asking->inode = status.st_ino;
+    asking->device = status.st_dev;
+    return fd;
+}
+
+/* ---- CONSOLE */
+
+static bool
+is_loopback(const struct net_address *address)
+{
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+
+    memcpy(&in, &address->storage, sizeof(in));
+    memcpy(&in6, &address->storage, sizeof(in6));
+    return (in.sin_family == AF_INET && ntohl(in.sin_addr.s_addr) >> 24 == 127) ||
+           (in6.sin6_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr));
+}
+
+static int
+open_tcp(const struct net_address *address)
+{
+    const int on = 1;
+    int fd = open_socket(address->storage.ss_family);
+
+    if (fd < 0)
+        return fd;
+    /* A daemon that starts again finds connections of the one before it. */
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+        bind(fd, (const struct sockaddr *)&address->storage, address->len) != 0 ||
+        listen(fd, BACKLOG) != 0)
+        return fail_closed(fd);
+    return fd;
+}
+
+/* The first address of the host that there is. */
+static int
+open_console(struct asking *asking, const struct master_opts *opts, const char **out_why)
+{
+    struct net_address addresses[NET_ADDRESSES_MAX];
+    int n = net_lookup(opts->console_host, opts->console_port, SOCK_STREAM, addresses);
+    int fd = -EADDRNOTAVAIL;
+
+    for (int i = 0; i < n && fd < 0; i++) {
+        fd = open_tcp(&addresses[i]);
+        asking->is_local = is_loopback(&addresses[i]);
+    }
+    *out_why = n < 0 ? gai_strerror(n) : strerror(fd < 0 ? -fd : 0);
+    return fd;
+}
+
+/* ---- both */
+
+static const char *
+advice(int error)
+{
+    return error == -EADDRINUSE ? "is another pystatsd running? stop it or set another"
+                                : "set another, or none";
+}
+
+int
+asking_open(struct asking *asking, const struct master_opts *opts, uid_t uid, gid_t gid,
+            char error[ASKING_ERROR_MAX])
+{
+    const char *why;
+    int fd;
+
+    *asking = (struct asking){.admin = -1, .console = -1};
+    if (opts->admin_socket[0] != '\0') {
+        if ((fd = open_admin(asking, opts, uid, gid)) < 0) {
+            snprintf(error, ASKING_ERROR_MAX, "ADMIN_SOCKET (%s): %s; %s", opts->admin_socket,
+                     strerror(-fd), advice(fd));
+            return -1;
+        }
+        asking->admin = fd;
+    }
+    if (opts->console_host[0] != '\0') {
+        if ((fd = open_console(asking, opts, &why)) < 0) {
+            snprintf(error, ASKING_ERROR_MAX, "CONSOLE (%s port %u): %s; %s", opts->console_host,
+                     (unsigned)opts->console_port, why, advice(fd));
+            asking_remove(asking);
+            if (asking->admin >= 0)
+                close(asking->admin);
+            asking->admin = -1;
+            return -1;
+        }
+        asking->console = fd;
+    }
+    return 0;
+}
+
+void
+asking_remove(struct asking *asking)
+{
+    struct stat status;
+
+    if (asking->path[0] != '\0' && lstat(asking->path, &status) == 0 &&
+        status.st_ino == asking->inode && status.st_dev == asking->device)
+        (void)unlink(asking->path);
+    asking->path[0] = '\0';
+}

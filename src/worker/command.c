@@ -1,0 +1,149 @@
+/*
+ * command: owns the table of commands, and those that take no more than a few lines.
+ */
+#include "worker/command.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bulletin.h"
+#include "worker/listing.h"
+#include "worker/live.h"
+#include "worker/status.h"
+
+static const char NO_ARGUMENT[] = "it takes no argument";
+
+static enum reply_progress
+step_config(struct reply *reply)
+{
+    if (bulletin_read(reply->desk->opts->config, &reply->out) != 0)
+        return reply_fail(reply, "the configuration is being changed");
+    return REPLY_DONE;
+}
+
+static const char *
+begin_config(struct reply *reply, const char *argument)
+{
+    reply->step = step_config;
+    return argument[0] != '\0' ? NO_ARGUMENT : NULL;
+}
+
+static const char *
+begin_reload(struct reply *reply, const char *argument)
+{
+    (void)reply;
+    if (argument[0] != '\0')
+        return NO_ARGUMENT;
+    return kill(getppid(), SIGHUP) == 0 ? NULL : strerror(errno);
+}
+
+struct flush_state {
+    uint64_t number;
+};
+
+static enum reply_progress
+step_flush(struct reply *reply)
+{
+    const struct flush_state *state = reply->state;
+
+    return desk_flush_is_done(reply->desk, state->number) ? REPLY_DONE : REPLY_LATER;
+}
+
+static const char *
+begin_flush(struct reply *reply, const char *argument)
+{
+    struct flush_state *state;
+
+    if (argument[0] != '\0')
+        return NO_ARGUMENT;
+    if (reply->desk->opts->never_twice)
+        return "with DOWNSTREAM=aggregator nothing is sent twice, and the interval is sent at its "
+               "end";
+    if ((state = calloc(1, sizeof(*state))) == NULL)
+        return "out of memory";
+    state->number = desk_want_flush(reply->desk);
+    reply->state = state;
+    reply->release = free;
+    reply->step = step_flush;
+    return NULL;
+}
+
+static enum reply_progress
+step_help(struct reply *reply)
+{
+    for (const struct command *command = commands; command->name != NULL; command++)
+        reply_say(reply, "%s%s%s\t%s\n", command->name, command->argument[0] != '\0' ? " " : "",
+                  command->argument, command->help);
+    return REPLY_DONE;
+}
+
+static const char *
+begin_help(struct reply *reply, const char *argument)
+{
+    reply->step = step_help;
+    return argument[0] != '\0' ? NO_ARGUMENT : NULL;
+}
+
+const struct command commands[] = {
+    {"status", "", "how the daemon fares, a number a line", status_begin},
+    {"list", "[GLOB]", "the names that there are, or those that a pattern matches",
+     listing_begin_list},
+    {"get", "NAME", "what the open interval has of a name", listing_begin_get},
+    {"delete", "GLOB", "forget names, which are not sent unless they come anew",
+     listing_begin_delete},
+    {"config", "", "the settings in effect, as --check-config prints them", begin_config},
+    {"flush", "", "send what the open interval has now; its whole follows at its end", begin_flush},
+    {"reload", "", "read the configuration again", begin_reload},
+    {"explain", "LINE", "how a line is read, cleaned and named, and what would be sent of it",
+     live_begin_explain},
+    {"watch", "[GLOB]", "lines whose name matches, as they come", live_begin_watch},
+    {"top", "[N]", "the busiest names, senders and prefixes, and the newest names", live_begin_top},
+    {"help", "", "these lines", begin_help},
+    {NULL, NULL, NULL, NULL},
+};
+
+static const struct command *
+find(const char *name)
+{
+    for (const struct command *command = commands; command->name != NULL; command++) {
+        if (strcmp(command->name, name) == 0)
+            return command;
+    }
+    return NULL;
+}
+
+/* Cuts the blanks off both ends. */
+static char *
+trim(char *text, size_t len)
+{
+    while (len > 0 && strchr(" \t\r", text[len - 1]) != NULL)
+        len--;
+    text[len] = '\0';
+    return text + strspn(text, " \t");
+}
+
+void
+command_begin(struct reply *reply, char *line, size_t len)
+{
+    const struct command *command;
+    const char *wrong;
+    char *argument;
+
+    if (memchr(line, '\0', len) != NULL) {
+        (void)reply_fail(reply, "a request is text");
+        return;
+    }
+    line = trim(line, len);
+    argument = line + strcspn(line, " \t");
+    if (*argument != '\0') {
+        *argument++ = '\0';
+        argument += strspn(argument, " \t");
+    }
+    command = find(line);
+    wrong = command == NULL ? "no such command; help names them" : command->begin(reply, argument);
+    if (wrong != NULL)
+        (void)reply_fail(reply, wrong);
+}

@@ -1,0 +1,65 @@
+/*
+ * desk: between the main thread and the one that answers those who ask: what the one says of itself
+ * and the other asks for. Neither waits for the other.
+ */
+#ifndef WORKER_DESK_H
+#define WORKER_DESK_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "metric/flush.h"
+#include "worker/hold.h"
+#include "worker/worker.h"
+
+/* How the intervals fare. */
+struct desk_facts {
+    uint64_t told_ms; /* wall clock: when it was so */
+    struct interval open;
+    struct interval closed; /* the last one; zeroed: none yet */
+    uint64_t flush_ms;      /* how long its flush took, once it is done */
+    uint64_t n_overruns;    /* intervals that could not be closed in time, of this process */
+    uint64_t n_metrics[METRIC_TYPE_COUNT]; /* names, as the last flush has found them */
+};
+
+struct desk {
+    const struct worker_opts *opts;
+    struct hold *hold; /* of the shards that are asked about */
+    int main_fd;       /* eventfd, non-blocking: the main thread is wanted */
+    int answers_fd;    /* the same: the one that answers is */
+
+    pthread_mutex_t mutex; /* of facts */
+    struct desk_facts facts;
+    /* Flushes of the open interval: one more when one is wanted; and up to which of them the main
+     * thread has begun, and done, what was wanted. */
+    uint64_t n_wanted, n_begun, n_done;
+    bool is_unwell; /* as somebody on the console said; the answering thread's */
+    bool stopping;  /* the one that answers is to end */
+};
+
+/* Borrows both. Returns 0 or -errno. */
+int desk_init(struct desk *desk, const struct worker_opts *opts, struct hold *hold);
+
+/* Closes what it has; fine on a zeroed struct. */
+void desk_release(struct desk *desk);
+
+/* The main thread says how things are. */
+void desk_tell(struct desk *desk, const struct desk_facts *facts);
+
+/* Whether a flush of the open interval is wanted, which the main thread begins now. */
+bool desk_take_flush(struct desk *desk);
+
+/* What was begun last is done. */
+void desk_flushed(struct desk *desk);
+
+/* How things were when the main thread said so last. */
+void desk_ask(struct desk *desk, struct desk_facts *out);
+
+/* Asks for a flush of the open interval. Returns its number. */
+uint64_t desk_want_flush(struct desk *desk);
+
+/* Whether the flush of that number is done. */
+bool desk_flush_is_done(const struct desk *desk, uint64_t number);
+
+#endif

@@ -1,0 +1,129 @@
+/*
+ * erase: see erase.h. Each word is first a name, then, where it ends like one, a folder.
+ */
+#include "worker/erase.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker/listing.h"
+
+struct erase {
+    enum metric_type type;
+    struct view_walk walk; /* of the folder */
+    struct reply *reply;
+    const char *word; /* at hand; NULL: none is left */
+    size_t len;
+    bool has_begun; /* with it */
+    size_t n_deleted, n_seen;
+    char arguments[];
+};
+
+static void
+erase_view(const struct view *view, struct erase *erase)
+{
+    struct buf *out = &erase->reply->out;
+
+    buf_append_str(out, "deleted: ");
+    buf_append(out, view->name.text, view->name.len);
+    buf_append(out, "\n", 1);
+    erase->n_deleted++;
+    listing_delete(view);
+}
+
+static void
+erase_if_within(const struct view *view, void *context)
+{
+    struct erase *erase = context;
+    size_t len = erase->len - 1; /* with the dot, without the star */
+
+    erase->n_seen++;
+    if (view->name.len >= len && memcmp(view->name.text, erase->word, len) == 0)
+        erase_view(view, erase);
+}
+
+static bool
+is_folder(const struct erase *erase)
+{
+    return erase->len >= 2 && memcmp(erase->word + erase->len - 2, ".*", 2) == 0;
+}
+
+static void
+next_word(struct erase *erase)
+{
+    const char *blank = erase->word + erase->len;
+
+    erase->word = *blank == ' ' ? blank + 1 : NULL;
+    erase->len = erase->word != NULL ? strcspn(erase->word, " ") : 0;
+    erase->has_begun = false;
+    erase->n_deleted = 0;
+    erase->walk = (struct view_walk){0};
+}
+
+/* Goes on with the word. Returns whether it is done. */
+static bool
+erase_piece(struct erase *erase, struct hold *hold)
+{
+    struct name name = {.text = erase->word, .len = erase->len};
+    struct view view;
+    bool more;
+
+    if (!erase->has_begun && view_find(hold, erase->type, &name, &view))
+        erase_view(&view, erase);
+    erase->has_begun = true;
+    more = is_folder(erase);
+    erase->n_seen = 0;
+    for (int i = 0; more && i < LISTING_PLACES && erase->n_seen < LISTING_NAMES; i++)
+        more = view_step(hold, &erase->walk, VIEW_TYPE(erase->type), erase_if_within, erase);
+    return !more;
+}
+
+static enum reply_progress
+step_erase(struct reply *reply)
+{
+    struct erase *erase = reply->state;
+    struct hold *hold = reply->desk->hold;
+    bool may, is_done = false;
+
+    if (erase->word == NULL) {
+        reply_say(reply, "END\n\n");
+        return REPLY_DONE;
+    }
+    hold_begin(hold);
+    may = listing_may_delete(hold);
+    if (may)
+        is_done = erase_piece(erase, hold);
+    hold_end(hold);
+    if (is_done && erase->n_deleted == 0) {
+        reply_say(reply, "metric ");
+        buf_append(&reply->out, erase->word, erase->len);
+        reply_say(reply, " not found\n");
+    }
+    if (is_done)
+        next_word(erase);
+    return may ? REPLY_MORE : REPLY_LATER;
+}
+
+const char *
+erase_begin(struct reply *reply, enum metric_type type, const char *arguments)
+{
+    size_t len = arguments != NULL ? strlen(arguments) : 0;
+    struct erase *erase;
+
+    if (!reply->desk->opts->console_writes)
+        return "CONSOLE_WRITE is no";
+    erase = calloc(1, sizeof(*erase) + len + 1);
+    if (erase == NULL)
+        return "out of memory";
+    erase->type = type;
+    erase->reply = reply;
+    if (arguments != NULL) {
+        memcpy(erase->arguments, arguments, len);
+        erase->word = erase->arguments;
+        erase->len = strcspn(erase->word, " ");
+    }
+    reply->state = erase;
+    reply->release = free;
+    reply->step = step_erase;
+    return NULL;
+}

@@ -1,0 +1,66 @@
+/*
+ * view: a name as all shards together have it in the open interval, and the way to each of them.
+ * All of it while the shards are held, see worker/hold.h.
+ */
+#ifndef WORKER_VIEW_H
+#define WORKER_VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "metric/flush.h"
+#include "metric/scan.h"
+#include "worker/hold.h"
+
+/* Valid until they are let go. */
+struct view {
+    enum metric_type type;
+    struct name name;
+    size_t n; /* shards that have it */
+    struct table *tables[FLUSH_TABLES_MAX];
+    struct metric *metrics[FLUSH_TABLES_MAX];
+};
+
+/* Zeroed: at the beginning. */
+struct view_walk {
+    struct scan scan;
+    size_t shard;
+};
+
+/* What a set of types is made of. */
+#define VIEW_TYPE(type) (1u << (type))
+#define VIEW_ALL        ((1u << METRIC_TYPE_COUNT) - 1)
+
+/* Gives each name of the types that comes next, often none, to visit; who lets the shards go in
+ * between still sees all names that stay. Returns false at the end. */
+bool view_step(struct hold *hold, struct view_walk *walk, unsigned types,
+               void (*visit)(const struct view *view, void *context), void *context);
+
+/* Finds a clean name. */
+bool view_find(const struct hold *hold, enum metric_type type, const struct name *name,
+               struct view *out);
+
+/* Of a counter: what it counts. */
+double view_sum(const struct view *view);
+
+/* Of a gauge: its value now. */
+double view_gauge(const struct view *view);
+
+/* Of a timer; all but n is only there where that is not 0. */
+struct view_timer {
+    uint64_t n;
+    double sum, lower, upper;
+};
+void view_timer(const struct view *view, struct view_timer *out);
+
+/* Of a timer: copies up to max of its samples, of one shard after the other. Returns how many. */
+size_t view_samples(const struct view *view, double *out, size_t max);
+
+/* Of a set: how many members it has. */
+uint64_t view_members(const struct view *view);
+
+/* When the last sample came, on the wall clock. */
+uint64_t view_updated_ms(const struct view *view);
+
+#endif

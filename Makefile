@@ -7,7 +7,10 @@
 VERSION := $(shell sed -n '1s/^[^(]*(\([^)]*\)).*/\1/p' debian/changelog)
 PREFIX ?= /usr/local
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
 PKG_CONFIG ?= pkg-config
+OBJCOPY ?= objcopy
 LIBRARIES := libconfuse libsystemd libbsd
 
 B := build$(if $(DEBUG),-debug)$(if $(WERROR),-werror)$(if $(SANITIZE),-sanitize)
@@ -41,12 +44,19 @@ ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SANITIZERS) $(CFLAGS) $(LDFLAGS)
 
 FOLDERS := base metric pipe worker sender master
 SOURCES := $(sort $(wildcard $(FOLDERS:%=src/%/*.c)))
-UNITS := $(sort $(wildcard $(FOLDERS:%=tests/unit/%/check_*.c)))
+UNITS := $(sort $(wildcard $(FOLDERS:%=tests/unit/%/check_*.c) tests/unit/client/check_*.c))
 CORE := $(patsubst %.c,$(B)/%.o,$(filter-out src/master/main.c,$(SOURCES)))
 MAIN := $(B)/src/master/main.o
 CHECKS := $(UNITS:%.c=$(B)/%)
 BENCHES := $(patsubst tests/bench/%.c,$(B)/bench/%,$(sort $(wildcard tests/bench/*.c)))
 SERVER := $(B)/pystatsd-server
+# The client library shares nothing with the server.
+CLIENT := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard src/client/*.c)))
+CLIENT_MAP := src/client/libpystatsd.map
+CLIENT_CALLS := $(shell sed -n 's/^ *\(pystatsd_[a-z_]*\);/\1/p' $(CLIENT_MAP))
+SONAME := libpystatsd.so.0
+CLIENT_SO := $(B)/$(SONAME)
+CLIENT_A := $(B)/libpystatsd.a
 # What the crash tests need: a load, a daemon with hooks, and one with fault points.
 CHAOS := $(B)/chaos/load $(B)/chaos/pystatsd-server
 
@@ -54,7 +64,7 @@ comma := ,
 Q := $(if $(V),,@)
 say = $(if $(V),:,printf '  %-7s %s\n') $(1) $(2)
 
-all: $(SERVER)
+all: $(SERVER) $(CLIENT_SO) $(CLIENT_A)
 
 # A goal that starts with `deps` has them in place before the first command that needs them.
 ifneq ($(filter deps test chaos lint,$(MAKECMDGOALS)),)
@@ -88,6 +98,26 @@ $(B)/libcore.a: $(CORE)
 $(SERVER): $(MAIN) $(B)/libcore.a
 	@$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS)
+
+$(B)/src/client/%.o: private ALL_CFLAGS += -fPIC -fvisibility=hidden
+
+# It is never unloaded: a look-up of it may be under way.
+$(CLIENT_SO): $(CLIENT) $(CLIENT_MAP)
+	@$(call say,LD,$@)
+	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--version-script,$(CLIENT_MAP) \
+		-Wl,-z,relro,-z,now,-z,nodelete $(SANITIZERS) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $(CLIENT)
+	$(Q)ln -sf $(SONAME) $(B)/libpystatsd.so
+
+# One object, in which only what is public is global: a program may have the other names itself.
+$(CLIENT_A): $(CLIENT)
+	@$(call say,AR,$@)
+	$(Q)$(CC) -r -nostdlib -o $(B)/libpystatsd.o $^
+	$(Q)$(OBJCOPY) --localize-hidden $(B)/libpystatsd.o
+	$(Q)rm -f $@ && $(AR) rcs $@ $(B)/libpystatsd.o
+
+$(B)/tests/unit/client/%: $(B)/tests/unit/client/%.o $(CLIENT)
+	@$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -pthread -o $@ $^ $(CHECK_LIBS)
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libcore.a
 	@$(call say,LD,$@)
@@ -154,7 +184,7 @@ run: build-deps $(SERVER)
 	@echo
 	@exec $(SERVER) --debug --config etc/default/pystatsd
 
-test: deps $(SERVER) $(CHECKS) $(CHAOS) faults
+test: deps all $(CHECKS) $(CHAOS) faults
 	@tests/run $(B)
 
 # The same crash tests as in `make test`, in full length.
@@ -188,19 +218,31 @@ COMPLETIONS := $(sort $(wildcard etc/bash_completion.d/*))
 GRAPHITE := $(sort $(wildcard etc/graphite/*))
 manual = $(PREFIX)/share/man/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 completion = $(COMPLETIONDIR)/$(notdir $(1))
+manual_of = $(PREFIX)/share/man/man3/$(1).3
 PLACED := $(PREFIX)/bin/pystatsd-server $(UNITDIR)/pystatsd.service /etc/init.d/pystatsd \
 	$(foreach page,$(MANUALS),$(call manual,$(page))) \
-	$(foreach file,$(COMPLETIONS),$(call completion,$(file)))
+	$(foreach file,$(COMPLETIONS),$(call completion,$(file))) \
+	$(addprefix $(LIBDIR)/,$(SONAME) libpystatsd.so libpystatsd.a pkgconfig/pystatsd.pc) \
+	$(INCLUDEDIR)/pystatsd.h $(foreach call,$(CLIENT_CALLS),$(call manual_of,$(call)))
 place = install -d $(DESTDIR)$(dir $(3)) && \
 	sed -E 's,/usr/(bin|share)/,$(PREFIX)/\1/,g' $(2) >$(DESTDIR)$(3) && chmod $(1) $(DESTDIR)$(3)
 
 # The administrator's own settings stay as they are.
-install: $(SERVER) $(B)/settings
+install: all $(B)/settings
 	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin /etc/default $(DOCDIR)/examples $(STATE))
 	install -m 755 $(SERVER) $(DESTDIR)$(PREFIX)/bin/pystatsd-server
 	$(call place,644,init/pystatsd.service,$(UNITDIR)/pystatsd.service)
 	$(call place,755,init/pystatsd.init,/etc/init.d/pystatsd)
+	install -d $(addprefix $(DESTDIR),$(LIBDIR)/pkgconfig $(INCLUDEDIR))
+	install -m 644 $(CLIENT_SO) $(CLIENT_A) $(DESTDIR)$(LIBDIR)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libpystatsd.so
+	install -m 644 src/client/pystatsd.h $(DESTDIR)$(INCLUDEDIR)
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \
+		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' src/client/pystatsd.pc.in \
+		>$(DESTDIR)$(LIBDIR)/pkgconfig/pystatsd.pc
+	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/pystatsd.pc
 	$(foreach page,$(MANUALS),$(call place,644,$(page),$(call manual,$(page))) &&) :
+	$(foreach call,$(CLIENT_CALLS),ln -sf libpystatsd.3 $(DESTDIR)$(call manual_of,$(call)) &&) :
 	$(foreach file,$(COMPLETIONS),$(call place,644,$(file),$(call completion,$(file))) &&) :
 	test -e $(DESTDIR)/etc/default/pystatsd || \
 		install -m 644 $(B)/settings $(DESTDIR)/etc/default/pystatsd
@@ -223,7 +265,7 @@ clean:
 	rm -rf build build-debug build-*werror build-*sanitize build-*faults
 
 help:
-	@echo 'make             build $(B)/pystatsd-server'
+	@echo 'make             build $(B)/pystatsd-server and $(B)/libpystatsd.{so.0,a}'
 	@echo 'make run         serve in the foreground, showing every flush'
 	@echo 'make test        all tests, and lint'
 	@echo 'make chaos       what crashes and outages cost, in 20 minutes; CHAOS_SEED=N'
@@ -238,7 +280,7 @@ help:
 	@echo 'FAULTS=1: one that can be made to die at named places, see src/base/fault.h'
 	@echo 'V=1: show the commands. CC CFLAGS CPPFLAGS LDFLAGS PREFIX DESTDIR: as ever'
 
--include $(CORE:.o=.d) $(MAIN:.o=.d) $(B)/src/base/fault-on.d $(CHECKS:=.d) \
+-include $(CORE:.o=.d) $(CLIENT:.o=.d) $(MAIN:.o=.d) $(B)/src/base/fault-on.d $(CHECKS:=.d) \
 	$(BENCHES:$(B)/bench/%=$(B)/tests/bench/%.d)
 -include $(B)/tests/chaos/load.d $(B)/tests/chaos/hooks.d
 

@@ -57,6 +57,11 @@ CLIENT_CALLS := $(shell sed -n 's/^ *\(pystatsd_[a-z_]*\);/\1/p' $(CLIENT_MAP))
 SONAME := libpystatsd.so.0
 CLIENT_SO := $(B)/$(SONAME)
 CLIENT_A := $(B)/libpystatsd.a
+# For any Python from 3.10 on; Debian's own looks for modules where PYTHONDIR says.
+PYTHON_MODULE := $(B)/python/pystatsd.abi3.so
+PYTHON_CFLAGS = $(call once,PYTHON_CFLAGS,$(PKG_CONFIG) --cflags python3 | sed 's/-I/-isystem /g')
+PYTHON_VERSION = $(call once,PYTHON_VERSION,$(PKG_CONFIG) --modversion python3 2>/dev/null)
+PYTHONDIR ?= $(PREFIX)/lib/python$(if $(filter /usr,$(PREFIX)),3,$(PYTHON_VERSION))/dist-packages
 # What the crash tests need: a load, a daemon with hooks, and one with fault points.
 CHAOS := $(B)/chaos/load $(B)/chaos/pystatsd-server
 
@@ -64,7 +69,7 @@ comma := ,
 Q := $(if $(V),,@)
 say = $(if $(V),:,printf '  %-7s %s\n') $(1) $(2)
 
-all: $(SERVER) $(CLIENT_SO) $(CLIENT_A)
+all: $(SERVER) $(CLIENT_SO) $(CLIENT_A) $(PYTHON_MODULE)
 
 # A goal that starts with `deps` has them in place before the first command that needs them.
 ifneq ($(filter deps test chaos lint,$(MAKECMDGOALS)),)
@@ -101,6 +106,15 @@ $(SERVER): $(MAIN) $(B)/libcore.a
 
 $(B)/src/client/%.o: private ALL_CFLAGS += -fPIC -fvisibility=hidden
 
+# Where the server is found. Written anew only where PREFIX has changed.
+$(B)/bindir.h: FORCE
+	@mkdir -p $(@D)
+	@echo '#define PYSTATSD_BINDIR "$(PREFIX)/bin"' | cmp -s - $@ || \
+		echo '#define PYSTATSD_BINDIR "$(PREFIX)/bin"' >$@
+
+$(B)/src/client/server.o: private ALL_CFLAGS += -include $(B)/bindir.h
+$(B)/src/client/server.o: $(B)/bindir.h
+
 # It is never unloaded: a look-up of it may be under way.
 $(CLIENT_SO): $(CLIENT) $(CLIENT_MAP)
 	@$(call say,LD,$@)
@@ -114,6 +128,14 @@ $(CLIENT_A): $(CLIENT)
 	$(Q)$(CC) -r -nostdlib -o $(B)/libpystatsd.o $^
 	$(Q)$(OBJCOPY) --localize-hidden $(B)/libpystatsd.o
 	$(Q)rm -f $@ && $(AR) rcs $@ $(B)/libpystatsd.o
+
+$(PYTHON_MODULE): $(sort $(wildcard src/python/*.[ch])) src/client/pystatsd.h $(CLIENT_SO)
+	@mkdir -p $(@D)
+	@if $(PKG_CONFIG) --exists python3; then $(call say,LD,$@); \
+		else echo "no Python headers: the Python module is left out; python3-dev has them"; fi
+	$(Q)! $(PKG_CONFIG) --exists python3 || $(CC) $(ALL_CFLAGS) $(PYTHON_CFLAGS) -fPIC \
+		-fvisibility=hidden -shared -Wl,-z,relro,-z,now $(SANITIZERS) $(LDFLAGS) \
+		-o $@ $(filter %.c,$^) -L$(B) -lpystatsd
 
 $(B)/tests/unit/client/%: $(B)/tests/unit/client/%.o $(CLIENT)
 	@$(call say,LD,$@)
@@ -223,7 +245,8 @@ PLACED := $(PREFIX)/bin/pystatsd-server $(UNITDIR)/pystatsd.service /etc/init.d/
 	$(foreach page,$(MANUALS),$(call manual,$(page))) \
 	$(foreach file,$(COMPLETIONS),$(call completion,$(file))) \
 	$(addprefix $(LIBDIR)/,$(SONAME) libpystatsd.so libpystatsd.a pkgconfig/pystatsd.pc) \
-	$(INCLUDEDIR)/pystatsd.h $(foreach call,$(CLIENT_CALLS),$(call manual_of,$(call)))
+	$(INCLUDEDIR)/pystatsd.h $(PYTHONDIR)/$(notdir $(PYTHON_MODULE)) \
+	$(foreach call,$(CLIENT_CALLS),$(call manual_of,$(call)))
 place = install -d $(DESTDIR)$(dir $(3)) && \
 	sed -E 's,/usr/(bin|share)/,$(PREFIX)/\1/,g' $(2) >$(DESTDIR)$(3) && chmod $(1) $(DESTDIR)$(3)
 
@@ -237,6 +260,8 @@ install: all $(B)/settings
 	install -m 644 $(CLIENT_SO) $(CLIENT_A) $(DESTDIR)$(LIBDIR)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libpystatsd.so
 	install -m 644 src/client/pystatsd.h $(DESTDIR)$(INCLUDEDIR)
+	test ! -e $(PYTHON_MODULE) || \
+		install -D -m 644 -t $(DESTDIR)$(PYTHONDIR) $(PYTHON_MODULE)
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \
 		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' src/client/pystatsd.pc.in \
 		>$(DESTDIR)$(LIBDIR)/pkgconfig/pystatsd.pc
@@ -265,7 +290,7 @@ clean:
 	rm -rf build build-debug build-*werror build-*sanitize build-*faults
 
 help:
-	@echo 'make             build $(B)/pystatsd-server and $(B)/libpystatsd.{so.0,a}'
+	@echo 'make             build $(B)/pystatsd-server, $(B)/libpystatsd.{so.0,a} and the Python module'
 	@echo 'make run         serve in the foreground, showing every flush'
 	@echo 'make test        all tests, and lint'
 	@echo 'make chaos       what crashes and outages cost, in 20 minutes; CHAOS_SEED=N'

@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "client/pystatsd.h"
+#include "client/api.h"
 
 #define PROGRAM      PYSTATSD_BINDIR "/pystatsd-server"
 #define ASK_EVERY_MS 200 /* how late a stop may be noticed */
@@ -106,8 +106,8 @@ add_words(struct command *command, const struct pystatsd_server_options *options
 static bool
 is_for_caller(const char *variable)
 {
-    static const char *const names[] = {"NOTIFY_SOCKET=", "WATCHDOG_USEC=", "WATCHDOG_PID=",
-                                        "LISTEN_"};
+    static const char *const names[] = {
+        "NOTIFY_SOCKET=", "WATCHDOG_USEC=", "WATCHDOG_PID=", "LISTEN_"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strncmp(variable, names[i], strlen(names[i])) == 0)

@@ -107,10 +107,10 @@ client_init(PyObject *object, PyObject *args, PyObject *keywords)
     self->host = given[0] != NULL ? Py_NewRef(given[0]) : PyUnicode_FromString("localhost");
     self->port = given[1] != NULL ? PyNumber_Long(given[1]) : PyLong_FromLong(PYSTATSD_PORT);
     self->prefix = Py_NewRef(given[2] != NULL ? given[2] : Py_None);
-    if (self->host == NULL || self->port == NULL || open_client(self) < 0)
+    if (self->host == NULL || self->port == NULL)
         return -1;
     self->addr = look_up(self->host, self->port);
-    return self->addr != NULL ? 0 : -1;
+    return self->addr != NULL ? open_client(self) : -1;
 }
 
 static void
@@ -190,25 +190,31 @@ send_text(struct client *self, PyObject *name, PyObject *value, double sample_ra
     return pystatsd_send(self->client, name_text, number, bar + 1, sample_rate, NULL);
 }
 
-/* One of the dict that send() takes. Returns 0, or -1 with a TypeError set. */
+/* prefix and stat, joined: a new reference, or NULL with an exception set. */
+static PyObject *
+join(PyObject *prefix, PyObject *stat)
+{
+    if (!PyUnicode_Check(stat))
+        return PyErr_Format(PyExc_TypeError, "a stat must be a str, not %R", stat);
+    if (prefix == NULL || prefix == Py_None)
+        return Py_NewRef(stat);
+    if (!PyUnicode_Check(prefix))
+        return PyErr_Format(PyExc_TypeError, "prefix must be a str, not %R", prefix);
+    return PyUnicode_GetLength(prefix) == 0 ? Py_NewRef(stat)
+                                            : PyUnicode_FromFormat("%U.%U", prefix, stat);
+}
+
+/* One of the dict that send() takes. Returns 0, or -1 with an exception set. */
 static int
 send_one(struct client *self, PyObject *stat, PyObject *value, double sample_rate)
 {
     PyObject *name;
 
-    if (!PyUnicode_Check(stat) || !PyUnicode_Check(value)) {
-        PyErr_Format(PyExc_TypeError, "a stat must be a str, not %R", stat);
+    if (!PyUnicode_Check(value)) {
+        PyErr_Format(PyExc_TypeError, "a value must be a str, not %R", value);
         return -1;
     }
-    if (PyObject_IsTrue(self->prefix) == 0) {
-        note(self, stat, send_text(self, stat, value, sample_rate));
-        return 0;
-    }
-    if (!PyUnicode_Check(self->prefix)) {
-        PyErr_Format(PyExc_TypeError, "prefix must be a str, not %R", self->prefix);
-        return -1;
-    }
-    name = PyUnicode_FromFormat("%U.%U", self->prefix, stat);
+    name = join(self->prefix, stat);
     if (name == NULL)
         return -1;
     note(self, name, send_text(self, name, value, sample_rate));
@@ -313,8 +319,7 @@ now_s(void)
 static PyObject *
 client_timing_since(PyObject *self, PyObject *args, PyObject *keywords)
 {
-    static const struct signature signature = {
-        "timing_since", 2, {"stat", "start", "sample_rate"}};
+    static const struct signature signature = {"timing_since", 2, {"stat", "start", "sample_rate"}};
     PyObject *given[3], *elapsed, *whole, *result = NULL;
     double start;
 
@@ -414,25 +419,27 @@ client_decrement(PyObject *self, PyObject *args, PyObject *keywords)
 /* ---- the class */
 
 static char client_doc_text[] =
-             "Client(host='localhost', port=8125, prefix=None)\n--\n\n"
-             "Sends metrics to a StatsD server by UDP. Nothing ever comes back: whether the server\n"
-             "is there makes no difference, and what cannot be sent is logged, never raised.";
+    "Client(host='localhost', port=8125, prefix=None)\n--\n\n"
+    "Sends metrics to a StatsD server by UDP. Nothing ever comes back: whether the server\n"
+    "is there makes no difference, and what cannot be sent is logged, never raised.";
 static const char timing_doc[] = "timing($self, stat, time, sample_rate=1)\n--\n\n"
-                         "How long something took, in milliseconds.";
-static const char timing_since_doc[] = "timing_since($self, stat, start, sample_rate=1)\n--\n\n"
-             "How long it is since start, a time.time(). It is sent in MICROSECONDS, but marked as\n"
-             "\"ms\", as py-statsd always did; timing() leaves the unit to you.";
+                                 "How long something took, in milliseconds.";
+static const char timing_since_doc[] =
+    "timing_since($self, stat, start, sample_rate=1)\n--\n\n"
+    "How long it is since start, a time.time(). It is sent in MICROSECONDS, but marked as\n"
+    "\"ms\", as py-statsd always did; timing() leaves the unit to you.";
 static const char gauge_doc[] = "gauge($self, stat, value, sample_rate=1)\n--\n\n"
-                        "A value that stays until it is set again.";
+                                "A value that stays until it is set again.";
 static const char increment_doc[] = "increment($self, stats, sample_rate=1)\n--\n\n"
-                            "Adds 1 to a counter, or to each of a list of them.";
+                                    "Adds 1 to a counter, or to each of a list of them.";
 static const char decrement_doc[] = "decrement($self, stats, sample_rate=1)\n--\n\n"
-                            "Takes 1 from a counter, or from each of a list of them.";
+                                    "Takes 1 from a counter, or from each of a list of them.";
 static const char update_stats_doc[] = "update_stats($self, stats, delta, sample_rate=1)\n--\n\n"
-                               "Adds a number to a counter, or to each of a list of them.";
-static const char send_doc[] = "send($self, data, sample_rate=1)\n--\n\n"
-                       "Sends a dict of names and values such as {'hits': '5|c'}, a datagram each.\n"
-                       "With a sample rate below 1 so many of them, at random, and marked so.";
+                                       "Adds a number to a counter, or to each of a list of them.";
+static const char send_doc[] =
+    "send($self, data, sample_rate=1)\n--\n\n"
+    "Sends a dict of names and values such as {'hits': '5|c'}, a datagram each.\n"
+    "With a sample rate below 1 so many of them, at random, and marked so.";
 
 static PyMemberDef members[] = {
     {"host", T_OBJECT, offsetof(struct client, host), READONLY, "as given"},

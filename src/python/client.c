@@ -1,8 +1,6 @@
 /*
- * client: owns the class Client, which is py-statsd's: its arguments, its attributes and what it
- * makes of values. The bytes and the socket are libpystatsd's.
- *
- * As there, every method ends in self.send(), so that a class that overrides it sees all.
+ * client: owns the class Client, which is py-statsd's: its making, its attributes and its send().
+ * The bytes and the socket are libpystatsd's.
  */
 #define Py_LIMITED_API 0x030a0000
 #include <Python.h>
@@ -14,6 +12,7 @@
 
 #include "client/pystatsd.h"
 #include "python/arguments.h"
+#include "python/methods.h"
 #include "python/types.h"
 
 #define WITH_KEYWORDS (METH_VARARGS | METH_KEYWORDS)
@@ -137,12 +136,14 @@ client_repr(PyObject *object)
 /* ---- sending */
 
 /* What cannot be sent is said in the log, as py-statsd does, but once: until something can be sent
- * again, or fails otherwise. Never raises. */
+ * again, or fails otherwise. A server that is away is no matter, as there. Never raises. */
 static void
 note(struct client *self, PyObject *stat, int error)
 {
     PyObject *logging, *logger = NULL, *done = NULL;
 
+    if (error == -ECONNREFUSED)
+        error = 0;
     if (error == self->error)
         return;
     self->error = error;
@@ -250,172 +251,6 @@ client_send(PyObject *object, PyObject *args, PyObject *keywords)
     return Py_NewRef(Py_None);
 }
 
-/* self.send(data, sample_rate); takes data, which may be NULL. */
-static PyObject *
-call_send(PyObject *self, PyObject *data, PyObject *sample_rate)
-{
-    PyObject *result = NULL;
-
-    if (data != NULL && sample_rate != NULL)
-        result = PyObject_CallMethod(self, "send", "OO", data, sample_rate);
-    else if (data != NULL)
-        result = PyObject_CallMethod(self, "send", "Oi", data, 1);
-    Py_XDECREF(data);
-    return result;
-}
-
-/* format % value, as Python writes it. */
-static PyObject *
-write_value(const char *format, PyObject *value)
-{
-    PyObject *template = PyUnicode_FromString(format), *tuple = PyTuple_Pack(1, value);
-    PyObject *text = NULL;
-
-    if (template != NULL && tuple != NULL)
-        text = PyUnicode_Format(template, tuple);
-    Py_XDECREF(template);
-    Py_XDECREF(tuple);
-    return text;
-}
-
-static PyObject *
-send_value(PyObject *self, PyObject *stat, const char *format, PyObject *value,
-           PyObject *sample_rate)
-{
-    PyObject *text = write_value(format, value);
-
-    return text != NULL ? call_send(self, Py_BuildValue("{ON}", stat, text), sample_rate) : NULL;
-}
-
-/* ---- the methods */
-
-static PyObject *
-client_timing(PyObject *self, PyObject *args, PyObject *keywords)
-{
-    static const struct signature signature = {"timing", 2, {"stat", "time", "sample_rate"}};
-    PyObject *given[3];
-
-    if (arguments_take(&signature, args, keywords, given) < 0)
-        return NULL;
-    return send_value(self, given[0], "%f|ms", given[1], given[2]);
-}
-
-/* What time.time() says. -1 with an exception set, and maybe without. */
-static double
-now_s(void)
-{
-    PyObject *module = PyImport_ImportModule("time"), *now = NULL;
-    double seconds = -1;
-
-    if (module != NULL)
-        now = PyObject_CallMethod(module, "time", NULL);
-    if (now != NULL)
-        seconds = PyFloat_AsDouble(now);
-    Py_XDECREF(now);
-    Py_XDECREF(module);
-    return seconds;
-}
-
-static PyObject *
-client_timing_since(PyObject *self, PyObject *args, PyObject *keywords)
-{
-    static const struct signature signature = {"timing_since", 2, {"stat", "start", "sample_rate"}};
-    PyObject *given[3], *elapsed, *whole, *result = NULL;
-    double start;
-
-    if (arguments_take(&signature, args, keywords, given) < 0)
-        return NULL;
-    start = PyFloat_AsDouble(given[1]);
-    if (PyErr_Occurred())
-        return NULL;
-    elapsed = PyFloat_FromDouble((now_s() - start) * 1000000);
-    whole = elapsed != NULL && !PyErr_Occurred() ? PyNumber_Long(elapsed) : NULL;
-    if (whole != NULL && given[2] != NULL)
-        result = PyObject_CallMethod(self, "timing", "OOO", given[0], whole, given[2]);
-    else if (whole != NULL)
-        result = PyObject_CallMethod(self, "timing", "OO", given[0], whole);
-    Py_XDECREF(whole);
-    Py_XDECREF(elapsed);
-    return result;
-}
-
-static PyObject *
-client_gauge(PyObject *self, PyObject *args, PyObject *keywords)
-{
-    static const struct signature signature = {"gauge", 2, {"stat", "value", "sample_rate"}};
-    PyObject *given[3];
-
-    if (arguments_take(&signature, args, keywords, given) < 0)
-        return NULL;
-    return send_value(self, given[0], "%f|g", given[1], given[2]);
-}
-
-/* {stat: text} for one name or for each of several; takes text. */
-static PyObject *
-make_data(PyObject *stats, PyObject *text)
-{
-    PyObject *data = PyDict_New();
-    Py_ssize_t n = PyList_Check(stats) || PyTuple_Check(stats) ? PySequence_Size(stats) : -1;
-    int failed = data == NULL || text == NULL;
-
-    if (!failed && n < 0)
-        failed = PyDict_SetItem(data, stats, text);
-    for (Py_ssize_t i = 0; !failed && i < n; i++) {
-        PyObject *stat = PySequence_GetItem(stats, i);
-        failed = stat == NULL || PyDict_SetItem(data, stat, text) < 0;
-        Py_XDECREF(stat);
-    }
-    Py_XDECREF(text);
-    if (failed)
-        Py_CLEAR(data);
-    return data;
-}
-
-static PyObject *
-client_update_stats(PyObject *self, PyObject *args, PyObject *keywords)
-{
-    static const struct signature signature = {
-        "update_stats", 2, {"stats", "delta", "sample_rate"}};
-    PyObject *given[3];
-
-    if (arguments_take(&signature, args, keywords, given) < 0)
-        return NULL;
-    if (!PyNumber_Check(given[1])) {
-        PyErr_Format(PyExc_TypeError, "delta must be a number, not %R", given[1]);
-        return NULL;
-    }
-    return call_send(self, make_data(given[0], write_value("%s|c", given[1])), given[2]);
-}
-
-static PyObject *
-add(const struct signature *signature, int delta, PyObject *self, PyObject *args,
-    PyObject *keywords)
-{
-    PyObject *given[2];
-
-    if (arguments_take(signature, args, keywords, given) < 0)
-        return NULL;
-    if (given[1] == NULL)
-        return PyObject_CallMethod(self, "update_stats", "Oi", given[0], delta);
-    return PyObject_CallMethod(self, "update_stats", "OiO", given[0], delta, given[1]);
-}
-
-static PyObject *
-client_increment(PyObject *self, PyObject *args, PyObject *keywords)
-{
-    static const struct signature signature = {"increment", 1, {"stats", "sample_rate"}};
-
-    return add(&signature, 1, self, args, keywords);
-}
-
-static PyObject *
-client_decrement(PyObject *self, PyObject *args, PyObject *keywords)
-{
-    static const struct signature signature = {"decrement", 1, {"stats", "sample_rate"}};
-
-    return add(&signature, -1, self, args, keywords);
-}
-
 /* ---- the class */
 
 static char client_doc_text[] =
@@ -434,6 +269,8 @@ static const char increment_doc[] = "increment($self, stats, sample_rate=1)\n--\
                                     "Adds 1 to a counter, or to each of a list of them.";
 static const char decrement_doc[] = "decrement($self, stats, sample_rate=1)\n--\n\n"
                                     "Takes 1 from a counter, or from each of a list of them.";
+static const char incr_doc[] = "incr($self, stats, sample_rate=1)\n--\n\nThe same as increment().";
+static const char decr_doc[] = "decr($self, stats, sample_rate=1)\n--\n\nThe same as decrement().";
 static const char update_stats_doc[] = "update_stats($self, stats, delta, sample_rate=1)\n--\n\n"
                                        "Adds a number to a counter, or to each of a list of them.";
 static const char send_doc[] =
@@ -449,16 +286,16 @@ static PyMemberDef members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
-static PyMethodDef methods[] = {
-    {"timing", (PyCFunction)(any_function)client_timing, WITH_KEYWORDS, timing_doc},
-    {"timing_since", (PyCFunction)(any_function)client_timing_since, WITH_KEYWORDS,
+static PyMethodDef table[] = {
+    {"timing", (PyCFunction)(any_function)methods_timing, WITH_KEYWORDS, timing_doc},
+    {"timing_since", (PyCFunction)(any_function)methods_timing_since, WITH_KEYWORDS,
      timing_since_doc},
-    {"gauge", (PyCFunction)(any_function)client_gauge, WITH_KEYWORDS, gauge_doc},
-    {"increment", (PyCFunction)(any_function)client_increment, WITH_KEYWORDS, increment_doc},
-    {"incr", (PyCFunction)(any_function)client_increment, WITH_KEYWORDS, increment_doc},
-    {"decrement", (PyCFunction)(any_function)client_decrement, WITH_KEYWORDS, decrement_doc},
-    {"decr", (PyCFunction)(any_function)client_decrement, WITH_KEYWORDS, decrement_doc},
-    {"update_stats", (PyCFunction)(any_function)client_update_stats, WITH_KEYWORDS,
+    {"gauge", (PyCFunction)(any_function)methods_gauge, WITH_KEYWORDS, gauge_doc},
+    {"increment", (PyCFunction)(any_function)methods_increment, WITH_KEYWORDS, increment_doc},
+    {"incr", (PyCFunction)(any_function)methods_increment, WITH_KEYWORDS, incr_doc},
+    {"decrement", (PyCFunction)(any_function)methods_decrement, WITH_KEYWORDS, decrement_doc},
+    {"decr", (PyCFunction)(any_function)methods_decrement, WITH_KEYWORDS, decr_doc},
+    {"update_stats", (PyCFunction)(any_function)methods_update_stats, WITH_KEYWORDS,
      update_stats_doc},
     {"send", (PyCFunction)(any_function)client_send, WITH_KEYWORDS, send_doc},
     {NULL, NULL, 0, NULL},
@@ -470,7 +307,7 @@ static PyType_Slot slots[] = {
     {Py_tp_dealloc, client_dealloc},
     {Py_tp_repr, client_repr},
     {Py_tp_members, members},
-    {Py_tp_methods, methods},
+    {Py_tp_methods, table},
     {0, NULL},
 };
 

@@ -325,6 +325,11 @@ static PyMemberDef members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
+static PyGetSetDef getset[] = {
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
 static PyMethodDef methods[] = {
     {"serve", (PyCFunction)(any_function)server_serve, METH_VARARGS | METH_KEYWORDS, serve_doc},
     {"stop", server_stop, METH_NOARGS, stop_doc},
@@ -332,10 +337,9 @@ static PyMethodDef methods[] = {
 };
 
 static PyType_Slot slots[] = {
-    {Py_tp_doc, server_doc},         {Py_tp_init, server_init},
-    {Py_tp_dealloc, server_dealloc}, {Py_tp_traverse, server_traverse},
-    {Py_tp_clear, server_clear},     {Py_tp_members, members},
-    {Py_tp_methods, methods},        {0, NULL},
+    {Py_tp_doc, server_doc},           {Py_tp_init, server_init},   {Py_tp_dealloc, server_dealloc},
+    {Py_tp_traverse, server_traverse}, {Py_tp_clear, server_clear}, {Py_tp_members, members},
+    {Py_tp_methods, methods},          {Py_tp_getset, getset},      {0, NULL},
 };
 
 PyObject *

@@ -153,7 +153,7 @@ note(struct client *self, PyObject *stat, int error)
     if (logging != NULL)
         logger = PyObject_CallMethod(logging, "getLogger", "s", "pystatsd.client");
     if (logger != NULL)
-        done = PyObject_CallMethod(logger, "error", "sOs", "cannot send %r: %s", stat,
+        done = PyObject_CallMethod(logger, "error", "sOs", "cannot send %.100r: %s", stat,
                                    strerror(-error));
     if (done == NULL)
         PyErr_Clear();
@@ -182,8 +182,10 @@ send_text(struct client *self, PyObject *name, PyObject *value, double sample_ra
     const char *bar = value_text != NULL ? strchr(value_text, '|') : NULL;
     char number[512];
 
-    if (name_text == NULL || bar == NULL)
+    if (name_text == NULL || value_text == NULL)
         return -EILSEQ;
+    if (bar == NULL)
+        return -EINVAL;
     if ((size_t)(bar - value_text) >= sizeof(number))
         return -EMSGSIZE;
     memcpy(number, value_text, (size_t)(bar - value_text));

@@ -141,6 +141,9 @@ $(B)/tests/unit/client/%: $(B)/tests/unit/client/%.o $(CLIENT)
 	@$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -pthread -o $@ $^ $(CHECK_LIBS)
 
+# It compares with the server.
+$(B)/tests/unit/client/check_clean: $(B)/libcore.a
+
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libcore.a
 	@$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIB_LIBS)

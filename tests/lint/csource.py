@@ -66,10 +66,12 @@ def prototypes(text):
                     code_only(text), flags=re.M)
     found, statement, start, depth, line = [], "", 1, 0, 1
     for char in source:
-        if char == "{":
+        if char == "{" and re.fullmatch(r'extern\s*" "\s*', statement):
+            statement = ""  # of C++, around declarations that count
+        elif char == "{":
             depth += 1
         elif char == "}":
-            depth -= 1
+            depth = max(0, depth - 1)
             if depth == 0 and statement.rstrip().endswith(")"):
                 statement = ""  # a function's body, not a type's
         elif depth == 0 and char == ";":

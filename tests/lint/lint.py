@@ -29,7 +29,10 @@ LAYERS = {
     "worker": ["base/*", "metric/*", "pipe/*"],
     "sender": ["base/*", "pipe/*", "metric/point.h", "metric/dialect.h", "metric/gaugefile.h"],
     "master": ["base/*", "metric/*", "pipe/*", "worker/*", "sender/*"],
+    "client": [],
 }
+# What programs include: all in one, also for C++ and the oldest C.
+PUBLIC = "src/client/pystatsd.h"
 SOLE_INCLUDERS = {"confuse.h": "src/master/config.c", "systemd/*": "src/master/service.c"}
 
 FUNCTION_MEDIAN, FUNCTION_P90, FUNCTION_LONGEST = 15, 45, 70
@@ -135,9 +138,23 @@ def headers_stand_alone(root):
                         path.relative_to(root / "src"), "/dev/null", cwd=root)
 
 
+def public_header(root):
+    path = root / PUBLIC
+    if path.exists():
+        strict = ["-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only", path]
+        yield from tool(os.environ.get("CC", "cc"), "-std=c89", "-x", "c", *strict, cwd=root)
+        yield from tool(os.environ.get("CXX", "c++"), "-std=c++98", "-x", "c++", *strict, cwd=root)
+
+
+def guard_of(root, path):
+    if path.relative_to(root).as_posix() == PUBLIC:
+        return f"{path.stem}_H".upper()
+    return f"{path.parent.name}_{path.stem}_H".upper()
+
+
 def guards(root):
     for path in headers(root):
-        name = f"{path.parent.name}_{path.stem}_H".upper()
+        name = guard_of(root, path)
         seen = [(kind, rest) for _, kind, rest in csource.directives(path.read_text())]
         if seen[:2] != [("ifndef", name), ("define", name)] or seen[-1][0] != "endif":
             yield at(root, path, 1, f"not guarded by {name}")
@@ -191,7 +208,8 @@ def header_prototypes(root):
         text = path.read_text()
         lines = text.split("\n")
         prototypes = csource.prototypes(text)
-        if len(prototypes) > HEADER_PROTOTYPES:
+        is_public = path.relative_to(root).as_posix() == PUBLIC
+        if len(prototypes) > HEADER_PROTOTYPES and not is_public:
             yield at(root, path, 1, f"{len(prototypes)} prototypes, {HEADER_PROTOTYPES} at most")
         documented_until = None  # the last line of a prototype that has a comment, or shares one
         for prototype in prototypes:
@@ -206,9 +224,11 @@ def conditionals(root):
     for path in c_files(root):
         if path.parent.name == "base":
             continue
-        guard = f"{path.parent.name}_{path.stem}_H".upper() if path.suffix == ".h" else None
+        allowed = [guard_of(root, path)] if path.suffix == ".h" else []
+        if path.relative_to(root).as_posix() == PUBLIC:
+            allowed.append("__cplusplus")
         for line, name, rest in csource.directives(path.read_text()):
-            if name in ("if", "ifdef", "ifndef", "elif", "else") and rest != guard:
+            if name in ("if", "ifdef", "ifndef", "elif", "else") and rest not in allowed:
                 yield at(root, path, line, f"#{name} outside src/base")
 
 
@@ -283,7 +303,7 @@ def units_have_checks(root):
             yield at(root, path, 1, f"no {check}")
 
 
-RULES = [formatting, include_directions, sole_includers, headers_stand_alone, guards,
+RULES = [formatting, include_directions, sole_includers, headers_stand_alone, public_header, guards,
          include_circles, function_lengths, file_lengths, header_prototypes, conditionals,
          function_macros, forbidden_words, backward_gotos, opening_comments, shell_scripts,
          python_files, top_level, units_have_checks]

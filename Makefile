@@ -57,6 +57,7 @@ CLIENT_CALLS := $(shell sed -n 's/^ *\(pystatsd_[a-z_]*\);/\1/p' $(CLIENT_MAP))
 SONAME := libpystatsd.so.0
 CLIENT_SO := $(B)/$(SONAME)
 CLIENT_A := $(B)/libpystatsd.a
+SERVER_PATH := $(PREFIX)/bin/pystatsd-server
 # For any Python from 3.10 on; Debian's own looks for modules where PYTHONDIR says.
 PYTHON_MODULE := $(B)/python/pystatsd.abi3.so
 PYTHON_CFLAGS = $(call once,PYTHON_CFLAGS,$(PKG_CONFIG) --cflags python3 | sed 's/-I/-isystem /g')
@@ -106,14 +107,14 @@ $(SERVER): $(MAIN) $(B)/libcore.a
 
 $(B)/src/client/%.o: private ALL_CFLAGS += -fPIC -fvisibility=hidden
 
-# Where the server is found. Written anew only where PREFIX has changed.
-$(B)/bindir.h: FORCE
+# Written anew only where PREFIX has changed.
+$(B)/server_path.h: FORCE
 	@mkdir -p $(@D)
-	@echo '#define PYSTATSD_BINDIR "$(PREFIX)/bin"' | cmp -s - $@ || \
-		echo '#define PYSTATSD_BINDIR "$(PREFIX)/bin"' >$@
+	@echo '#define SERVER_PATH "$(SERVER_PATH)"' | cmp -s - $@ || \
+		echo '#define SERVER_PATH "$(SERVER_PATH)"' >$@
 
-$(B)/src/client/server.o: private ALL_CFLAGS += -include $(B)/bindir.h
-$(B)/src/client/server.o: $(B)/bindir.h
+$(B)/src/client/server.o: private ALL_CFLAGS += -include $(B)/server_path.h
+$(B)/src/client/server.o: $(B)/server_path.h
 
 # It is never unloaded: a look-up of it may be under way.
 $(CLIENT_SO): $(CLIENT) $(CLIENT_MAP)

@@ -21,7 +21,6 @@
 
 #include "client/api.h"
 
-#define PROGRAM      PYSTATSD_BINDIR "/pystatsd-server"
 #define ASK_EVERY_MS 200 /* how late a stop may be noticed */
 #define WORDS_MAX    48
 
@@ -77,7 +76,7 @@ add_words(struct command *command, const struct pystatsd_server_options *options
 {
     const char *program = secure_getenv("PYSTATSD_SERVER");
 
-    add_word(command, program != NULL ? program : PROGRAM);
+    add_word(command, program != NULL ? program : SERVER_PATH);
     add_word(command, "--config");
     add_word(command, "/dev/null");
     if (options->debug)
@@ -275,13 +274,10 @@ pystatsd_server_run(const struct pystatsd_server_options *options)
     pid_t pid;
 
     result = command_init(&command, options);
-    if (result == 0) {
-        pid = start(&command);
-        result = pid;
-    }
+    pid = result == 0 ? start(&command) : result;
     command_release(&command);
-    if (result < 0)
-        return result;
+    if (pid < 0)
+        return pid;
     pidfd = pidfd_open(pid, 0);
     if (pidfd < 0 && errno != ESRCH) {
         result = -errno;

@@ -13,9 +13,11 @@ TOOLS = ["sh", "awk", "sed", "grep", "dirname"]
 
 
 def make(*args):
-    """Without the variables of a make that runs this; the server is not built again (-o)."""
+    """Without the variables of a make that runs this; the server is not built again (-o), nor the
+    library for another PREFIX."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
-    subprocess.run(["make", "-s", "-C", ROOT, "-o", SERVER, f"SERVER={SERVER}", *args],
+    subprocess.run(["make", "-s", "-C", ROOT, "-o", SERVER, f"SERVER={SERVER}",
+                    "SERVER_PATH=/usr/local/bin/pystatsd-server", *args],
                    env={**clean, "MAKEFLAGS": ""}, check=True, stdout=subprocess.PIPE)
 
 

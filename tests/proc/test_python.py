@@ -620,11 +620,14 @@ def take():
                 print(line, end="", flush=True)
 threading.Thread(target=take, daemon=True).start()
 server = subprocess.Popen([sys.executable, "-c", example], stderr=subprocess.PIPE, text=True)
-while "serving udp port 8125" not in server.stderr.readline():
-    assert server.poll() is None
-subprocess.run([sys.executable, "-c", example.replace("srvr.serve()", "")], check=True)
-server.send_signal(signal.SIGINT)
-assert "KeyboardInterrupt" in server.communicate(timeout=60)[1]
+try:
+    while "serving udp port 8125" not in server.stderr.readline():
+        assert server.poll() is None
+    subprocess.run([sys.executable, "-c", example.replace("srvr.serve()", "")], check=True)
+    server.send_signal(signal.SIGINT)
+    assert "KeyboardInterrupt" in server.communicate(timeout=60)[1]
+finally:
+    server.kill()
 """
 
 

@@ -583,6 +583,36 @@ raises(FileNotFoundError, Server().serve)
 """)
 
 
+def test_serve_in_a_thread_and_in_a_process():
+    """The main thread goes on; the exit of a process that serves is the server's as well."""
+    out, err = run("""
+import multiprocessing, sys, threading, time
+from pystatsd import Client, Server
+port, thread_s, process_s = int(sys.argv[1]), Server(transport="none"), Server(transport="none")
+def wait(bound):
+    while any(line.split()[1].endswith(f":{port:04X}") for line in open("/proc/net/udp")) != bound:
+        time.sleep(0.01)
+thread = threading.Thread(target=thread_s.serve, args=("127.0.0.1", port))
+thread.start()
+wait(True)
+try:
+    thread_s.serve()
+except RuntimeError as error:
+    print(error)
+thread_s.stop()
+thread.join()
+wait(False)
+process = multiprocessing.get_context("fork").Process(target=process_s.serve, args=("127.0.0.1", port))
+process.start()
+wait(True)
+process.terminate()
+process.join()
+wait(False)
+""", proc.free_udp_port())
+    assert out == "this Server is already serving\n"
+    assert err.count("master: stopping") == 2
+
+
 def test_stopped_before_it_serves():
     run(SERVE.replace("threading.Thread(", "server.stop(); threading.Thread("),
         proc.free_udp_port(), "{}")

@@ -196,6 +196,8 @@ $(B)/bench/%: $(B)/tests/bench/%.o
 	@$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
+$(B)/bench/client: $(CLIENT_A)
+
 deps:
 	@sh debian/deps
 

@@ -24,7 +24,12 @@ clean_name(const char *raw, char *out, size_t max)
     uint8_t before = DROP;
     size_t n = 0;
 
-    for (; *raw != '\0'; raw++) {
+    /* Most names are clean. */
+    while (n < max && classes[(uint8_t)raw[n]] == KEEP) {
+        out[n] = raw[n];
+        n++;
+    }
+    for (raw += n; *raw != '\0'; raw++) {
         uint8_t class = classes[(uint8_t)*raw];
 
         if (class != DROP && !(class == SPACE && before == SPACE)) {

@@ -38,7 +38,7 @@ room(const struct line *line)
 static void
 add(struct line *line, const char *text, size_t len)
 {
-    if (len <= room(line))
+    if (len > 0 && len <= room(line))
         memcpy(line->text + line->len, text, len);
     line->len += len;
 }

@@ -83,6 +83,7 @@ class Load:
     against: "Load" = None  # measured in turn with it, to compare
     same: tuple = ()  # prefixes of other types whose values add up to the same in both of them
     bars: tuple = ()
+    is_client: bool = False  # of the client library: the samples of its stage, and no daemon
     quick: dict = dataclasses.field(default_factory=dict)  # other settings in miniature
 
     def shorter(self, divisor=20):
@@ -170,4 +171,8 @@ LOADS = [
                Bar("CPU by that of THREADS=1", "against_ratio", 1.15, digits=3),
                Bar("throughput by that of THREADS=1", "throughput_ratio", 1.7, least=True,
                    digits=2, where="has_cpus"))),
+    Load("client", "a program that counts, times and gauges with libpystatsd, buffered; *floor*: "
+         "that does so with snprintf", (Stage(10 * M),), is_client=True,
+         bars=(Bar("user time a sample", "ns", 150, " ns", digits=1),
+               Bar("user time by the floor's", "floor_ratio", 1, digits=2))),
 ]

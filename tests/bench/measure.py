@@ -176,6 +176,12 @@ def run_floor(build, load):
     return {"ns": cpu_s * 1e9 / total(sent, "samples"), "drops": seen["drops"]}
 
 
+def run_client(build, load):
+    """What the client library costs a program, and the yardstick: {"ns", "floor_ns", …}."""
+    with Child([build / "bench/client", load.stages[0].samples], {LOAD_CPU}) as client:
+        return client.line()
+
+
 def argv_of(build, settings, *flags):
     argv = [build / "pystatsd-server", *flags, "--config", "/dev/null"]
     for key, value in settings.items():

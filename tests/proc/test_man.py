@@ -11,6 +11,7 @@ import pytest
 from lib.daemon import ROOT, run, write_config
 
 PAGES = ["man/pystatsd-server.8", "man/pystatsd.default.5"]
+LIBRARY = "man/libpystatsd.3"
 LIKE = re.compile(r"^what EXPIRE says|^what COUNTERS_PREFIX says")
 
 
@@ -37,7 +38,7 @@ def entries():
     return found
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, LIBRARY])
 def test_mandoc_has_nothing_to_say(page):
     if not shutil.which("mandoc"):
         pytest.skip("mandoc is not installed")
@@ -139,3 +140,56 @@ def test_choices():
         assert re.split(", | or ", said) == offered.group(1).split(" or "), key
         n += 1
     assert n >= 12
+
+
+# --- libpystatsd ---
+
+
+def declared():
+    """{name: its prototype} of what the header declares, comments and names of no matter left out."""
+    header = re.sub(r"/\*.*?\*/|^#[^\n]*", "", text_of("src/client/pystatsd.h"), flags=re.S | re.M)
+    found = re.findall(r"^([a-z][\w *]*?\*?)(pystatsd_\w+)\(([^)]*)\);", header, re.M)
+    return {name: f"{kind.strip()} {name}({' '.join(rest.split())})" for kind, name, rest in found}
+
+
+def in_synopsis():
+    """The same of the page."""
+    synopsis = text_of(LIBRARY).split(".Sh SYNOPSIS")[1].split(".Sh DESCRIPTION")[0]
+    found = {}
+    for kind, text in re.findall(r'^\.Ft "?(.*?)"?\n(\.F[on] (?:.|\n)*?)(?=^\.Ft|\Z)', synopsis, re.M):
+        name = re.match(r"\.F[on] (\w+)", text).group(1)
+        arguments = re.findall(r'"(.*?)"', text) or ["void"]
+        found[name] = f"{kind} {name}({', '.join(arguments)})"
+    return found
+
+
+def test_calls_of_the_library():
+    assert len(declared()) > 15
+    assert in_synopsis() == declared()
+    names = text_of(LIBRARY).split(".Sh NAME")[1].split(".Nd")[0]
+    assert re.findall(r"^\.Nm (\w+)", names, re.M) == list(in_synopsis())
+    exported = re.findall(r"^ +(pystatsd_\w+);$", text_of("src/client/libpystatsd.map"), re.M)
+    assert sorted(exported) == sorted(declared())
+
+
+def test_calls_are_described():
+    described = text_of(LIBRARY).split(".Sh DESCRIPTION")[1].split(".Sh RETURN VALUES")[0]
+    assert set(re.findall(r"Fn (pystatsd_\w+)", described)) == set(declared())
+
+
+def test_options_of_the_library():
+    header = text_of("src/client/pystatsd.h")
+    struct = re.search(r"^struct pystatsd_options \{(.*?)^\};", header, re.M | re.S).group(1)
+    code = re.sub(r"/\*.*?\*/", "", struct, flags=re.S)
+    fields = [" ".join(line.split()) for line in code.splitlines() if line.strip()]
+    page = text_of(LIBRARY)
+    shown = re.search(r"^struct pystatsd_options \{\n(.*?)^\};", page, re.M | re.S).group(1)
+    assert [" ".join(line.split()) for line in shown.splitlines()] == fields
+    names = [re.search(r"(\w+)(?:\[\d+\])?;", field).group(1) for field in fields]
+    assert re.findall(r"^\.It Fa (\w+)$", page, re.M) == names
+
+
+def test_errors_of_the_header_are_on_the_page():
+    named = set(re.findall(r"-E[A-Z]+", text_of("src/client/pystatsd.h")))
+    assert len(named) > 5
+    assert named <= set(re.findall(r"^\.It Bq (-E\w+)$", text_of(LIBRARY), re.M))

@@ -81,7 +81,7 @@ START_TEST(test_names_are_the_servers)
         struct name name = {.text = "", .len = 0};
         size_t raw_len = (size_t)random() % MAX;
         for (size_t i = 0; i < raw_len; i++)
-            raw[i] = random() % 2 ? " \t\n\r\v\f/:|a."[random() % 11] : (char)(1 + random() % 255);
+            raw[i] = (char)(random() % 2 ? " \t\n\r\v\f/:|a."[random() % 11] : 1 + random() % 255);
         raw[raw_len] = '\0';
         (void)name_clean(raw, raw_len, &limits, scratch, &name);
         size_t len = clean_name(raw, out, MAX);

@@ -31,6 +31,7 @@ teardown(void)
 {
     pystatsd_client_free(client);
     close(fd);
+    stand_teardown();
 }
 
 static void

@@ -133,7 +133,7 @@ main(void)
     TCase *tcase = tcase_create("lookup");
     Suite *suite = suite_create("lookup");
 
-    tcase_add_checked_fixture(tcase, stand_setup, NULL);
+    tcase_add_checked_fixture(tcase, stand_setup, stand_teardown);
     tcase_add_test(tcase, test_numeric);
     tcase_add_test(tcase, test_ipv4_comes_first);
     tcase_add_loop_test(tcase, test_failures, 0, COUNT(failures));

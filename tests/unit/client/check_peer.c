@@ -23,6 +23,7 @@ static void
 teardown(void)
 {
     peer_release(&peer);
+    stand_teardown();
 }
 
 static int

@@ -328,7 +328,7 @@ for _ in range(500):
 @pytest.mark.skipif("sanitize" in BUILD, reason="it keeps what was freed")
 def test_nothing_leaks():
     run("""
-import gc, os, socket, sys
+import gc, os, socket, sys, tracemalloc
 from pystatsd import Client, Server
 sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 sink.bind(("127.0.0.1", 0))
@@ -388,6 +388,14 @@ for action, n in (use, 5000), (make, 1000):
     before, after = state(), measure(n, action)
     assert before[1:] == after[1:], (before, after)
     assert after[0] - before[0] < 512, (before, after)
+    tracemalloc.start()
+    measure(50, action)
+    gc.collect()
+    before = tracemalloc.get_traced_memory()[0]
+    measure(1000, action), gc.collect()
+    more = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert more < 8000, more
 """)
 
 

@@ -1,9 +1,11 @@
 """The Debian package, built in a clean copy of the sources by an ordinary user."""
 
 import glob
+import io
 import os
 import shutil
 import subprocess
+import tarfile
 
 from lib.daemon import AS_NOBODY, IS_ROOT, ROOT
 
@@ -70,9 +72,16 @@ class Built:
     def deb(self):
         return self.find("pystatsd_*.deb")
 
-    def unpack(self, where):
-        subprocess.run(["dpkg-deb", "-x", self.deb, str(where)], check=True)
+    def unpack(self, where, name="pystatsd"):
+        subprocess.run(["dpkg-deb", "-x", self.find(f"{name}_*.deb"), str(where)], check=True)
         return str(where)
+
+    def files(self, name):
+        """The paths in one of its packages."""
+        done = subprocess.run(["dpkg-deb", "--fsys-tarfile", self.find(f"{name}_*.deb")],
+                              check=True, capture_output=True)
+        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+            return {it.name.removeprefix("./") for it in archive if not it.isdir()}
 
 
 def as_user():

@@ -8,16 +8,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SERVER = Path(os.environ.get("PYSTATSD_BUILD", ROOT / "build")).resolve() / "pystatsd-server"
+BUILT = Path(os.environ.get("PYSTATSD_BUILD", ROOT / "build")).resolve()
+SERVER = BUILT / "pystatsd-server"
+OUTPUTS = {"SERVER": SERVER, "CLIENT_SO": BUILT / "libpystatsd.so.0",
+           "CLIENT_A": BUILT / "libpystatsd.a",
+           "PYTHON_MODULE": BUILT / "python/pystatsd.abi3.so"}
+OPTIONAL = {"PYTHON_MODULE"}
 TOOLS = ["sh", "awk", "sed", "grep", "dirname"]
 
 
 def make(*args):
-    """Without the variables of a make that runs this; the server is not built again (-o), nor the
-    library for another PREFIX."""
+    """Without the variables of a make that runs this; nothing is built again (-o)."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
-    subprocess.run(["make", "-s", "-C", ROOT, "-o", SERVER, f"SERVER={SERVER}",
-                    "SERVER_PATH=/usr/local/bin/pystatsd-server", *args],
+    given = [word for name, path in OUTPUTS.items() for word in ("-o", path, f"{name}={path}")]
+    subprocess.run(["make", "-s", "-C", ROOT, *given, *args],
                    env={**clean, "MAKEFLAGS": ""}, check=True, stdout=subprocess.PIPE)
 
 
@@ -27,8 +31,8 @@ def files(root):
 
 @pytest.fixture
 def destination(tmp_path):
-    if not SERVER.exists():
-        pytest.skip("the server is not built")
+    if not all(path.exists() for name, path in OUTPUTS.items() if name not in OPTIONAL):
+        pytest.skip("what is installed is not built")
     return tmp_path / "destination"
 
 
@@ -38,10 +42,17 @@ def test_uninstall_takes_back_what_install_did(destination):
             "etc/default/pystatsd", "etc/init.d/pystatsd",
             "usr/local/share/man/man8/pystatsd-server.8",
             "usr/local/share/man/man5/pystatsd.default.5",
+            "usr/local/share/man/man3/libpystatsd.3",
+            "usr/local/share/man/man3/pystatsd_timing.3",
+            "usr/local/include/pystatsd.h", "usr/local/lib/libpystatsd.so.0",
+            "usr/local/lib/libpystatsd.so", "usr/local/lib/libpystatsd.a",
+            "usr/local/lib/pkgconfig/pystatsd.pc",
             "usr/local/share/bash-completion/completions/pystatsd-server",
             "usr/local/share/doc/pystatsd/examples/pystatsd.conf.upstart",
             "usr/local/share/doc/pystatsd/graphite/storage-schemas.conf",
             "usr/local/share/doc/pystatsd/graphite/storage-aggregation.conf"} <= files(destination)
+    modules = [path.parent.name for path in destination.rglob("pystatsd.abi3.so")]
+    assert modules == ["dist-packages"] * OUTPUTS["PYTHON_MODULE"].exists()
     (destination / "var/lib/pystatsd/gauges").mkdir()
     make("uninstall", f"DESTDIR={destination}")
     assert list(destination.glob("*")) == []

@@ -34,7 +34,8 @@ def test_same_bytes_twice(built, workshop):
         again = package.Built(package.copy(os.path.join(workshop, "built-elsewhere")))
     finally:
         os.umask(before)
-    for pattern in ("pystatsd_*.deb", "pystatsd-dbgsym_*.deb"):
+    for pattern in ("pystatsd_*.deb", "pystatsd-dbgsym_*.deb", "libpystatsd0_*.deb",
+                    "libpystatsd-dev_*.deb", "python3-pystatsd_*.deb"):
         assert digest(built.find(pattern)) == digest(again.find(pattern))
 
 
@@ -57,6 +58,13 @@ def test_compiler_flags(built):
 def test_hardening(built, tmp_path):
     root = built.unpack(tmp_path)
     run("hardening-check", "--nocfprotection", os.path.join(root, "usr/bin/pystatsd-server"))
+
+
+@needs("hardening-check")
+def test_hardening_of_the_library(built, tmp_path):
+    built.unpack(tmp_path, "libpystatsd0")
+    path, = tmp_path.glob("usr/lib/*/libpystatsd.so.0")
+    run("hardening-check", "--nopie", "--nocfprotection", str(path))
 
 
 def test_debug_symbols(built, tmp_path):

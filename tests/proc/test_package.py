@@ -294,13 +294,19 @@ IN_PACKAGE = {
 def test_package(place):
     built = package.Built(package.copy(os.path.join(place, "build")))
     root = built.unpack(os.path.join(place, "root"))
-    files = {
-        os.path.relpath(os.path.join(path, name), root)
-        for path, _, names in os.walk(root)
-        for name in names
-    }
-    pages = os.listdir(os.path.join(ROOT, "man")) if os.path.isdir(os.path.join(ROOT, "man")) else []
-    assert IN_PACKAGE | {f"usr/share/man/man{page[-1]}/{page}.gz" for page in pages} <= files
+    pages = {f"usr/share/man/man{page[-1]}/{page}.gz" for page in os.listdir(f"{ROOT}/man")}
+    of_library = {page for page in pages if "/man3/" in page}
+    files = built.files("pystatsd")
+    assert IN_PACKAGE | pages - of_library <= files
+    assert not any("libpystatsd" in file or "/man3/" in file for file in files)
+    assert any(re.fullmatch(r"usr/lib/[\w-]+/libpystatsd\.so\.0", file)
+               for file in built.files("libpystatsd0"))
+    development = built.files("libpystatsd-dev")
+    assert {"usr/include/pystatsd.h", "usr/share/man/man3/pystatsd_timing.3.gz"} <= development
+    assert of_library <= development
+    for name in ("libpystatsd.so", "libpystatsd.a", "pkgconfig/pystatsd.pc"):
+        assert any(re.fullmatch(rf"usr/lib/[\w-]+/{re.escape(name)}", it) for it in development)
+    assert "usr/lib/python3/dist-packages/pystatsd.abi3.so" in built.files("python3-pystatsd")
     assert os.path.isdir(os.path.join(root, "var/lib/pystatsd"))
     settings = os.path.join(root, "etc/default/pystatsd")
     done = subprocess.run(

@@ -247,7 +247,8 @@ GRAPHITE := $(sort $(wildcard etc/graphite/*))
 manual = $(PREFIX)/share/man/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 completion = $(COMPLETIONDIR)/$(notdir $(1))
 manual_of = $(PREFIX)/share/man/man3/$(1).3
-PLACED := $(PREFIX)/bin/pystatsd-server $(UNITDIR)/pystatsd.service /etc/init.d/pystatsd \
+PLACED := $(PREFIX)/bin/pystatsd-server $(UNITDIR)/pystatsd.service \
+	$(UNITDIR)/pystatsd.socket /etc/init.d/pystatsd \
 	$(foreach page,$(MANUALS),$(call manual,$(page))) \
 	$(foreach file,$(COMPLETIONS),$(call completion,$(file))) \
 	$(addprefix $(LIBDIR)/,$(SONAME) libpystatsd.so libpystatsd.a pkgconfig/pystatsd.pc) \
@@ -261,6 +262,7 @@ install: all $(B)/settings
 	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin /etc/default $(DOCDIR)/examples $(STATE))
 	install -m 755 $(SERVER) $(DESTDIR)$(PREFIX)/bin/pystatsd-server
 	$(call place,644,init/pystatsd.service,$(UNITDIR)/pystatsd.service)
+	$(call place,644,init/pystatsd.socket,$(UNITDIR)/pystatsd.socket)
 	$(call place,755,init/pystatsd.init,/etc/init.d/pystatsd)
 	install -d $(addprefix $(DESTDIR),$(LIBDIR)/pkgconfig $(INCLUDEDIR))
 	install -m 644 $(CLIENT_SO) $(CLIENT_A) $(DESTDIR)$(LIBDIR)

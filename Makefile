@@ -126,7 +126,7 @@ $(CLIENT_SO): $(CLIENT) $(CLIENT_MAP)
 # One object, in which only what is public is global: a program may have the other names itself.
 $(CLIENT_A): $(CLIENT)
 	@$(call say,AR,$@)
-	$(Q)$(CC) -r -nostdlib -o $(B)/libpystatsd.o $^
+	$(Q)$(CC) -r -nostdlib $(LDFLAGS) -o $(B)/libpystatsd.o $^
 	$(Q)$(OBJCOPY) --localize-hidden $(B)/libpystatsd.o
 	$(Q)rm -f $@ && $(AR) rcs $@ $(B)/libpystatsd.o
 

@@ -64,6 +64,12 @@ CLIENT_A := $(B)/libpystatsd.a
 CLI := $(patsubst %.c,$(B)/%.o,$(sort $(filter-out src/cli/main.c,$(wildcard src/cli/*.c))))
 CLI_MAIN := $(B)/src/cli/main.o
 COMMAND := $(B)/pystatsd
+SERVER_PATH := $(PREFIX)/bin/pystatsd-server
+# For any Python from 3.10 on; Debian's own looks for modules where PYTHONDIR says.
+PYTHON_MODULE := $(B)/python/pystatsd.abi3.so
+PYTHON_CFLAGS = $(call once,PYTHON_CFLAGS,$(PKG_CONFIG) --cflags python3 | sed 's/-I/-isystem /g')
+PYTHON_VERSION = $(call once,PYTHON_VERSION,$(PKG_CONFIG) --modversion python3 2>/dev/null)
+PYTHONDIR ?= $(PREFIX)/lib/python$(if $(filter /usr,$(PREFIX)),3,$(PYTHON_VERSION))/dist-packages
 # What the crash tests need: a load, a daemon with hooks, and one with fault points.
 CHAOS := $(B)/chaos/load $(B)/chaos/pystatsd-server
 
@@ -71,7 +77,7 @@ comma := ,
 Q := $(if $(V),,@)
 say = $(if $(V),:,printf '  %-7s %s\n') $(1) $(2)
 
-all: $(SERVER) $(CLIENT_SO) $(CLIENT_A) $(COMMAND)
+all: $(SERVER) $(CLIENT_SO) $(CLIENT_A) $(COMMAND) $(PYTHON_MODULE)
 
 # A goal that starts with `deps` has them in place before the first command that needs them.
 ifneq ($(filter deps test chaos lint,$(MAKECMDGOALS)),)
@@ -108,6 +114,15 @@ $(SERVER): $(MAIN) $(B)/libcore.a
 
 $(B)/src/client/%.o: private ALL_CFLAGS += -fPIC -fvisibility=hidden
 
+# Written anew only where PREFIX has changed.
+$(B)/server_path.h: FORCE
+	@mkdir -p $(@D)
+	@echo '#define SERVER_PATH "$(SERVER_PATH)"' | cmp -s - $@ || \
+		echo '#define SERVER_PATH "$(SERVER_PATH)"' >$@
+
+$(B)/src/client/server.o: private ALL_CFLAGS += -include $(B)/server_path.h
+$(B)/src/client/server.o: $(B)/server_path.h
+
 # It is never unloaded: a look-up of it may be under way.
 $(CLIENT_SO): $(CLIENT) $(CLIENT_MAP)
 	@$(call say,LD,$@)
@@ -135,6 +150,14 @@ $(COMMAND): $(CLI_MAIN) $(B)/libcli.a $(CLIENT_A)
 $(B)/tests/unit/cli/%: $(B)/tests/unit/cli/%.o $(B)/libcli.a $(CLIENT_A)
 	@$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -pthread -o $@ $^ $(CHECK_LIBS) $(CLI_LIBS)
+
+$(PYTHON_MODULE): $(sort $(wildcard src/python/*.[ch])) src/client/pystatsd.h $(CLIENT_SO)
+	@mkdir -p $(@D)
+	@if $(PKG_CONFIG) --exists python3; then $(call say,LD,$@); \
+		else echo "no Python headers: the Python module is left out; python3-dev has them"; fi
+	$(Q)! $(PKG_CONFIG) --exists python3 || $(CC) $(ALL_CFLAGS) $(PYTHON_CFLAGS) -fPIC \
+		-fvisibility=hidden -shared -Wl,-z,relro,-z,now $(SANITIZERS) $(LDFLAGS) \
+		-o $@ $(filter %.c,$^) -L$(B) -lpystatsd
 
 $(B)/tests/unit/client/%: $(B)/tests/unit/client/%.o $(CLIENT)
 	@$(call say,LD,$@)
@@ -251,7 +274,8 @@ PLACED := $(addprefix $(PREFIX)/bin/,pystatsd pystatsd-server) $(UNITDIR)/pystat
 	$(foreach page,$(MANUALS),$(call manual,$(page))) \
 	$(foreach file,$(COMPLETIONS),$(call completion,$(file))) \
 	$(addprefix $(LIBDIR)/,$(SONAME) libpystatsd.so libpystatsd.a pkgconfig/pystatsd.pc) \
-	$(INCLUDEDIR)/pystatsd.h $(foreach call,$(CLIENT_CALLS),$(call manual_of,$(call)))
+	$(INCLUDEDIR)/pystatsd.h $(PYTHONDIR)/$(notdir $(PYTHON_MODULE)) \
+	$(foreach call,$(CLIENT_CALLS),$(call manual_of,$(call)))
 place = install -d $(DESTDIR)$(dir $(3)) && \
 	sed -E 's,/usr/(bin|share)/,$(PREFIX)/\1/,g' $(2) >$(DESTDIR)$(3) && chmod $(1) $(DESTDIR)$(3)
 
@@ -266,6 +290,8 @@ install: all $(B)/settings
 	install -m 644 $(CLIENT_SO) $(CLIENT_A) $(DESTDIR)$(LIBDIR)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libpystatsd.so
 	install -m 644 src/client/pystatsd.h $(DESTDIR)$(INCLUDEDIR)
+	test ! -e $(PYTHON_MODULE) || \
+		install -D -m 644 -t $(DESTDIR)$(PYTHONDIR) $(PYTHON_MODULE)
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \
 		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' src/client/pystatsd.pc.in \
 		>$(DESTDIR)$(LIBDIR)/pkgconfig/pystatsd.pc
@@ -294,7 +320,7 @@ clean:
 	rm -rf build build-debug build-*werror build-*sanitize build-*faults
 
 help:
-	@echo 'make             build $(B)/pystatsd-server, $(B)/pystatsd and $(B)/libpystatsd.{so.0,a}'
+	@echo 'make             build $(B)/pystatsd-server, $(B)/pystatsd, $(B)/libpystatsd.{so.0,a} and the Python module'
 	@echo 'make run         serve in the foreground, showing every flush'
 	@echo 'make test        all tests, and lint'
 	@echo 'make chaos       what crashes and outages cost, in 20 minutes; CHAOS_SEED=N'

@@ -3,9 +3,10 @@
  * back.
  *
  * No call blocks, prints, exits or raises a signal, but that pystatsd_client_new looks the host up
- * and waits for the answer; later look-ups are made by a thread in the background. A client may be
- * used by several threads at once. After a fork it may be used by parent and child; what was
- * buffered at the fork is sent by the parent alone. No call may be made from a signal handler.
+ * and waits for the answer, and that pystatsd_server_run serves; later look-ups are made by a
+ * thread in the background. A client may be used by several threads at once. After a fork it may be
+ * used by parent and child; what was buffered at the fork is sent by the parent alone. No call may
+ * be made from a signal handler.
  *
  * Results: 0, or a negative errno. 0 means that the kernel has the sample, that it is buffered, or
  * that it was not this one's turn (sample rate). Whether a server takes it, nobody is told, but for
@@ -124,6 +125,53 @@ int pystatsd_flush(struct pystatsd_client *client);
 
 /* The same, if it is older than buffer_ms: for a program that may have no sample for a while. */
 int pystatsd_flush_due(struct pystatsd_client *client);
+
+/* A server and where it sends to. Zero it first: a field that is 0 or NULL has its default, which
+ * is py-statsd's; so have the names. What is no setting of pystatsd-server ends in 78, see below.
+ */
+struct pystatsd_server_options {
+    const char *hostname;      /* an address to listen on; NULL or "": all */
+    unsigned port;             /* UDP; 0: PYSTATSD_PORT */
+    const char *pct_threshold; /* percentiles, as "90" or "50,99.9"; NULL: "90" */
+    int debug;                 /* not 0: print each flush to standard output */
+    const char *transport;     /* NULL: "graphite"; "none": nowhere */
+    const char *ganglia_host;  /* these six: only where the server has such a transport */
+    unsigned ganglia_port;
+    const char *ganglia_spoof_host;
+    unsigned ganglia_max_length;
+    const char *gmetric_exec;
+    const char *gmetric_options;
+    const char *graphite_host;    /* carbon's; NULL: "localhost" */
+    unsigned graphite_port;       /* 0: 2003 */
+    const char *global_prefix;    /* before every name; NULL: none */
+    unsigned flush_interval;      /* milliseconds; 0: 10000 */
+    int no_aggregate_counters;    /* not 0: counters as sums, not as rates per second */
+    const char *counters_prefix;  /* NULL: "stats" */
+    const char *timers_prefix;    /* NULL: "stats.timers" */
+    unsigned expire;              /* seconds after which an idle metric is forgotten; 0: never */
+    int (*stop)(void *stop_with); /* asked five times a second, and after each signal that the
+                                     caller caught, in the calling thread; once it returns
+                                     something else than 0, the server is ended. NULL: a signal
+                                     that the caller caught ends it */
+    void *stop_with;              /* what stop is given */
+    void *reserved[4];            /* NULL: room for what is to come */
+};
+
+/*
+ * Serves, and returns when the server has ended. It is the installed pystatsd-server that runs (or
+ * the program that the environment variable PYSTATSD_SERVER names), in the foreground, as a child
+ * of the calling process, whose signals, privileges and other children stay as they are. The
+ * settings of the machine's service do not apply to it. Called by root, the server opens its socket
+ * and goes on as nobody: it never stays root. It ends, after a last flush that carbon has ten
+ * seconds to take, when stop says so, and when the calling thread or process ends, however that is.
+ *
+ * 0: it was asked to end. Above 0: its exit status, 78 where options or the machine must be changed
+ * first (it has said on standard error what is wrong), or 128 and the number of the signal that
+ * killed it. Below: a negative errno, -ENOENT where there is no pystatsd-server, -ECHILD where it
+ * has ended and somebody else has been told how (the calling process ignores SIGCHLD, or waits for
+ * any child).
+ */
+int pystatsd_server_run(const struct pystatsd_server_options *options);
 
 /* The library's version, as "1.0.0". */
 const char *pystatsd_version(void);

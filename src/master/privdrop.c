@@ -117,16 +117,30 @@ privdrop_find(const char *user, const char *group, uid_t *out_uid, gid_t *out_gi
     *out_gid = identity.gid;
 }
 
+/* With its identity a process loses the signal that it wanted at the death of its parent: an
+ * application that runs a server of its own asks for one. */
+static void
+die_with_parent_still(int death_signal, pid_t parent)
+{
+    if (death_signal == 0)
+        return;
+    if (prctl(PR_SET_PDEATHSIG, death_signal) != 0 || getppid() != parent)
+        fatalx(EX_CONFIG, "whoever started the server has ended");
+}
+
 bool
 privdrop(const char *user, const char *group)
 {
+    pid_t parent = getppid();
     struct identity identity;
+    int death_signal = 0;
 
     if (geteuid() != 0) {
         lock();
         return false;
     }
     identity = look_up(user, group);
+    (void)prctl(PR_GET_PDEATHSIG, &death_signal);
     /* Groups before the user, who may not change them; the bounding set while CAP_SETPCAP is
      * there. */
     if (setgroups(1, &identity.gid) != 0 ||
@@ -138,5 +152,6 @@ privdrop(const char *user, const char *group)
     lock();
     if (!is_identity(&identity) || setuid(0) == 0)
         fatalx(EX_CONFIG, "privileges were not dropped: still more than USER=%s", user);
+    die_with_parent_still(death_signal, parent);
     return true;
 }

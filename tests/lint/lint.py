@@ -31,6 +31,7 @@ LAYERS = {
     "master": ["base/*", "metric/*", "pipe/*", "worker/*", "sender/*"],
     "cli": ["client/pystatsd.h"],
     "client": [],
+    "python": ["client/pystatsd.h"],
 }
 # What programs include: all in one, also for C++ and the oldest C.
 PUBLIC = "src/client/pystatsd.h"
@@ -300,6 +301,8 @@ def top_level(root):
 
 def units_have_checks(root):
     for path in sources(root, "*/*.c"):
+        if path.parent.name == "python":
+            continue  # a Python tests it: tests/proc/test_python.py
         check = f"tests/unit/{path.parent.name}/check_{path.name}"
         if path.name != "main.c" and not (root / check).exists():
             yield at(root, path, 1, f"no {check}")

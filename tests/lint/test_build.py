@@ -11,7 +11,9 @@ ROOT = Path(__file__).parents[2]
 BUILT = Path(os.environ.get("PYSTATSD_BUILD", ROOT / "build")).resolve()
 SERVER = BUILT / "pystatsd-server"
 OUTPUTS = {"SERVER": SERVER, "CLIENT_SO": BUILT / "libpystatsd.so.0",
-           "CLIENT_A": BUILT / "libpystatsd.a"}
+           "CLIENT_A": BUILT / "libpystatsd.a",
+           "PYTHON_MODULE": BUILT / "python/pystatsd.abi3.so"}
+OPTIONAL = {"PYTHON_MODULE"}
 TOOLS = ["sh", "awk", "sed", "grep", "dirname"]
 
 
@@ -29,7 +31,7 @@ def files(root):
 
 @pytest.fixture
 def destination(tmp_path):
-    if not all(path.exists() for path in OUTPUTS.values()):
+    if not all(path.exists() for name, path in OUTPUTS.items() if name not in OPTIONAL):
         pytest.skip("what is installed is not built")
     return tmp_path / "destination"
 
@@ -52,6 +54,8 @@ def test_uninstall_takes_back_what_install_did(destination):
             "usr/local/share/doc/pystatsd/examples/pystatsd.conf.upstart",
             "usr/local/share/doc/pystatsd/graphite/storage-schemas.conf",
             "usr/local/share/doc/pystatsd/graphite/storage-aggregation.conf"} <= files(destination)
+    modules = [path.parent.name for path in destination.rglob("pystatsd.abi3.so")]
+    assert modules == ["dist-packages"] * OUTPUTS["PYTHON_MODULE"].exists()
     (destination / "var/lib/pystatsd/gauges").mkdir()
     make("uninstall", f"DESTDIR={destination}")
     assert list(destination.glob("*")) == []

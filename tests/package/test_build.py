@@ -35,7 +35,7 @@ def test_same_bytes_twice(built, workshop):
     finally:
         os.umask(before)
     for pattern in ("pystatsd_*.deb", "pystatsd-dbgsym_*.deb", "libpystatsd0_*.deb",
-                    "libpystatsd-dev_*.deb"):
+                    "libpystatsd-dev_*.deb", "python3-pystatsd_*.deb"):
         assert digest(built.find(pattern)) == digest(again.find(pattern))
 
 

@@ -196,6 +196,20 @@ def test_errors_of_the_header_are_on_the_page():
     assert named <= set(re.findall(r"^\.It Bq (-E\w+)$", text_of(LIBRARY), re.M))
 
 
+def test_options_of_the_server():
+    header = text_of("src/client/pystatsd.h")
+    struct = re.search(r"^struct pystatsd_server_options \{(.*?)^\};", header, re.M | re.S).group(1)
+    code = re.sub(r"/\*.*?\*/", "", struct, flags=re.S)
+    fields = re.findall(r"(\w+)(?:\)\(.*?\))?;", code)
+    assert fields[-1] == "stop_with" and len(fields) > 20
+    section = text_of(LIBRARY).split(".Sh SERVER")[1].split(".Ss Its end")[0]
+    listed = " , ".join(re.findall(r"^\.It Va (.*)$", section, re.M)).split(" , ")
+    assert listed + ["stop_with"] == fields
+    keys = {key for line in re.findall(r"^\.Ev (.*)$", section, re.M) for key in line.split(" , ")}
+    assert keys - {"PYSTATSD_SERVER"} <= set(effective()) | {"GANGLIA_HOST", "GMETRIC_EXEC",
+                                                            "GMETRIC_OPTIONS"}
+
+
 # --- the pystatsd command ---
 
 

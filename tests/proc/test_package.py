@@ -312,6 +312,7 @@ def test_package(place):
     assert of_library <= development
     for name in ("libpystatsd.so", "libpystatsd.a", "pkgconfig/pystatsd.pc"):
         assert any(re.fullmatch(rf"usr/lib/[\w-]+/{re.escape(name)}", it) for it in development)
+    assert "usr/lib/python3/dist-packages/pystatsd.abi3.so" in built.files("python3-pystatsd")
     assert os.path.isdir(os.path.join(root, "var/lib/pystatsd"))
     settings = os.path.join(root, "etc/default/pystatsd")
     done = subprocess.run(

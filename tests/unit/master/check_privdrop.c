@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,7 @@ run(const struct attempt *attempt, int (*inspect)(void))
         close(ends[1]);
         if (attempt->as_nobody && setuid(65534) != 0)
             _exit(99);
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
         was_root = geteuid() == 0;
         if (privdrop(attempt->user, attempt->group) != was_root)
             _exit(98);
@@ -93,6 +95,15 @@ inspect_bare(void)
             return 1;
     }
     return status_value("NoNewPrivs", 10) == 1 ? 0 : 2;
+}
+
+/* An application that runs a server still ends it with itself. */
+static int
+inspect_death_signal(void)
+{
+    int number = 0;
+
+    return prctl(PR_GET_PDEATHSIG, &number) == 0 && number == SIGTERM ? 0 : 30;
 }
 
 static int
@@ -151,6 +162,14 @@ START_TEST(test_nobody)
 }
 END_TEST
 
+START_TEST(test_dies_with_its_parent_still)
+{
+    struct outcome outcome = run(&(struct attempt){"nobody", "", false}, inspect_death_signal);
+
+    assert_ends(&outcome, 0);
+}
+END_TEST
+
 START_TEST(test_other_group)
 {
     struct outcome outcome = run(&(struct attempt){"nobody", "daemon", false}, inspect_group);
@@ -202,6 +221,7 @@ main(void)
     /* The others have nothing to drop where they are not root. */
     if (geteuid() == 0) {
         tcase_add_test(tcase, test_nobody);
+        tcase_add_test(tcase, test_dies_with_its_parent_still);
         tcase_add_test(tcase, test_other_group);
         tcase_add_loop_test(tcase, test_refused, 0, sizeof(refused) / sizeof(refused[0]));
     }

@@ -1,0 +1,309 @@
+/*
+ * check_server: how the server is run, with a shell script in its place that writes down what it
+ * was given.
+ */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "client/pystatsd.h"
+
+static char place[32], script[64], output[64];
+
+static void
+make_place(void)
+{
+    strcpy(place, "/tmp/check_server-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(place));
+    snprintf(script, sizeof(script), "%s/server", place);
+    snprintf(output, sizeof(output), "%s/output", place);
+    setenv("PYSTATSD_SERVER", script, 1);
+}
+
+static void
+remove_place(void)
+{
+    unlink(script);
+    unlink(output);
+    rmdir(place);
+}
+
+/* What stands in for the server; $O is where it writes. */
+static void
+write_script(const char *text)
+{
+    FILE *file = fopen(script, "w");
+
+    ck_assert_ptr_nonnull(file);
+    fprintf(file, "#!/bin/sh\nO=%s\n%s\n", output, text);
+    ck_assert_int_eq(fchmod(fileno(file), 0755), 0);
+    fclose(file);
+}
+
+static const char *
+written(void)
+{
+    static char text[8192];
+    FILE *file = fopen(output, "r");
+    size_t len = file != NULL ? fread(text, 1, sizeof(text) - 1, file) : 0;
+
+    if (file != NULL)
+        fclose(file);
+    text[len] = '\0';
+    return text;
+}
+
+static const char list_arguments[] = "printf '%s\\n' \"$@\" >$O";
+
+START_TEST(test_zeroed_options_are_no_settings)
+{
+    struct pystatsd_server_options options = {0};
+
+    write_script(list_arguments);
+    ck_assert_int_eq(pystatsd_server_run(&options), 0);
+    ck_assert_str_eq(written(), "--config\n/dev/null\n");
+}
+END_TEST
+
+START_TEST(test_every_option_is_a_setting)
+{
+    const struct pystatsd_server_options options = {
+        .hostname = "127.0.0.1",
+        .port = 8126,
+        .pct_threshold = "50,99.9",
+        .debug = 1,
+        .transport = "ganglia",
+        .ganglia_host = "gh",
+        .ganglia_port = 1,
+        .ganglia_spoof_host = "a:b",
+        .ganglia_max_length = 2,
+        .gmetric_exec = "/g m",
+        .gmetric_options = "-d 3",
+        .graphite_host = "--stop",
+        .graphite_port = 2004,
+        .global_prefix = "",
+        .flush_interval = 1000,
+        .no_aggregate_counters = 1,
+        .counters_prefix = "c",
+        .timers_prefix = "t",
+        .expire = 60,
+    };
+
+    write_script(list_arguments);
+    ck_assert_int_eq(pystatsd_server_run(&options), 0);
+    ck_assert_str_eq(written(), "--config\n/dev/null\n--debug\n"
+                                "--set\nLISTEN_ADDRESS=127.0.0.1\n"
+                                "--set\nLOCAL_PYSTATD_PORT=8126\n"
+                                "--set\nPCT=50,99.9\n"
+                                "--set\nTRANSPORT=ganglia\n"
+                                "--set\nGANGLIA_HOST=gh\n"
+                                "--set\nGANGLIA_PORT=1\n"
+                                "--set\nGANGLIA_SPOOF_HOST=a:b\n"
+                                "--set\nGANGLIA_MAX_LENGTH=2\n"
+                                "--set\nGMETRIC_EXEC=/g m\n"
+                                "--set\nGMETRIC_OPTIONS=-d 3\n"
+                                "--set\nGRAPHITE_HOST=--stop\n"
+                                "--set\nGRAPHITE_PORT=2004\n"
+                                "--set\nGLOBAL_PREFIX=\n"
+                                "--set\nFLUSH_INTERVAL=1000\n"
+                                "--set\nAGGREGATE_COUNTERS=no\n"
+                                "--set\nCOUNTERS_PREFIX=c\n"
+                                "--set\nTIMERS_PREFIX=t\n"
+                                "--set\nEXPIRE=60\n");
+}
+END_TEST
+
+START_TEST(test_how_it_ended)
+{
+    static const struct {
+        const char *script;
+        int result;
+    } cases[] = {
+        {"exit 0", 0},
+        {"exit 1", 1},
+        {"exit 78", 78},
+        {"kill -KILL $$", 128 + SIGKILL},
+    };
+    struct pystatsd_server_options options = {0};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        write_script(cases[i].script);
+        ck_assert_int_eq(pystatsd_server_run(&options), cases[i].result);
+    }
+}
+END_TEST
+
+START_TEST(test_no_program)
+{
+    struct pystatsd_server_options options = {0};
+
+    ck_assert_int_eq(pystatsd_server_run(&options), -ENOENT);
+    write_script("exit 0");
+    ck_assert_int_eq(chmod(script, 0644), 0);
+    ck_assert_int_eq(pystatsd_server_run(&options), -EACCES);
+    ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
+    ck_assert_int_eq(errno, ECHILD); /* nobody was left behind */
+}
+END_TEST
+
+/* Handlers, masks and what is ignored are the application's, and so is its service manager. */
+START_TEST(test_takes_nothing_over)
+{
+    struct pystatsd_server_options options = {0};
+    sigset_t blocked, after;
+    char expected[64];
+
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &blocked, NULL);
+    setenv("NOTIFY_SOCKET", "/x", 1);
+    setenv("WATCHDOG_USEC", "1", 1);
+    setenv("LISTEN_FDS", "1", 1);
+    setenv("KEPT", "yes", 1);
+    write_script("{ grep -E '^Sig(Blk|Ign)' /proc/self/status; env | grep -cE "
+                 "'^(NOTIFY|WATCHDOG|LISTEN)'; echo $KEPT; } >$O");
+    ck_assert_int_eq(pystatsd_server_run(&options), 0);
+    snprintf(expected, sizeof(expected), "SigBlk:\t%016d\nSigIgn:\t%016d\n0\nyes\n", 0, 0);
+    ck_assert_str_eq(written(), expected);
+    sigprocmask(SIG_SETMASK, NULL, &after);
+    ck_assert(sigismember(&after, SIGUSR1) && !sigismember(&after, SIGTERM));
+    ck_assert_ptr_eq(signal(SIGPIPE, SIG_DFL), SIG_IGN);
+}
+END_TEST
+
+static const char until_term[] = "trap 'echo asked >$O; exit 0' TERM\n"
+                                 "echo up >$O\n"
+                                 "while :; do sleep 0.01; done";
+
+static int
+stop_when_up(void *calls)
+{
+    ++*(int *)calls;
+    return strcmp(written(), "up\n") == 0;
+}
+
+START_TEST(test_stop_ends_it)
+{
+    int calls = 0;
+    struct pystatsd_server_options options = {.stop = stop_when_up, .stop_with = &calls};
+
+    write_script(until_term);
+    ck_assert_int_eq(pystatsd_server_run(&options), 0);
+    ck_assert_str_eq(written(), "asked\n");
+    ck_assert_int_ge(calls, 1);
+}
+END_TEST
+
+static void
+on_alarm(int number)
+{
+    (void)number;
+}
+
+/* Without a stop an interruption is one, also where other calls would go on. One that comes before
+ * the script listens is the script's end as well, by the signal. */
+START_TEST(test_a_caught_signal_ends_it)
+{
+    struct pystatsd_server_options options = {0};
+    struct itimerval soon = {.it_value.tv_usec = 300000};
+    struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
+    int result;
+
+    sigaction(SIGALRM, &action, NULL);
+    write_script(until_term);
+    setitimer(ITIMER_REAL, &soon, NULL);
+    result = pystatsd_server_run(&options);
+    ck_assert(result == 0 || result == 128 + SIGTERM);
+}
+END_TEST
+
+static int
+never(void *unused)
+{
+    (void)unused;
+    return 0;
+}
+
+/* With one, it decides. */
+START_TEST(test_a_caught_signal_is_none_of_stop_s)
+{
+    struct pystatsd_server_options options = {.stop = never};
+    struct itimerval soon = {.it_value.tv_usec = 1000, .it_interval.tv_usec = 1000};
+
+    signal(SIGALRM, on_alarm);
+    write_script("sleep 0.3; echo slept >$O");
+    setitimer(ITIMER_REAL, &soon, NULL);
+    ck_assert_int_eq(pystatsd_server_run(&options), 0);
+    ck_assert_str_eq(written(), "slept\n");
+}
+END_TEST
+
+START_TEST(test_somebody_else_reaps)
+{
+    struct pystatsd_server_options options = {0};
+
+    signal(SIGCHLD, SIG_IGN);
+    write_script("echo ran >$O; exit 3");
+    ck_assert_int_eq(pystatsd_server_run(&options), -ECHILD);
+    ck_assert_str_eq(written(), "ran\n");
+}
+END_TEST
+
+/* Whoever is asked may not be; a caller that is killed cannot ask. */
+START_TEST(test_ends_with_its_caller)
+{
+    struct pystatsd_server_options options = {0};
+    pid_t pid;
+
+    write_script(until_term);
+    ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0)
+        _exit(pystatsd_server_run(&options));
+    while (strcmp(written(), "up\n") != 0)
+        usleep(1000);
+    kill(pid, SIGKILL);
+    while (waitpid(-1, NULL, 0) > 0)
+        ; /* the caller, and the script as an orphan: it would never end by itself */
+    ck_assert_str_eq(written(), "asked\n");
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("server");
+    TCase *tcase = tcase_create("server");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_checked_fixture(tcase, make_place, remove_place);
+    tcase_add_test(tcase, test_zeroed_options_are_no_settings);
+    tcase_add_test(tcase, test_every_option_is_a_setting);
+    tcase_add_test(tcase, test_how_it_ended);
+    tcase_add_test(tcase, test_no_program);
+    tcase_add_test(tcase, test_takes_nothing_over);
+    tcase_add_test(tcase, test_stop_ends_it);
+    tcase_add_test(tcase, test_a_caught_signal_ends_it);
+    tcase_add_test(tcase, test_a_caught_signal_is_none_of_stop_s);
+    tcase_add_test(tcase, test_somebody_else_reaps);
+    tcase_add_test(tcase, test_ends_with_its_caller);
+    suite_add_tcase(suite, tcase);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

@@ -107,7 +107,7 @@ announce(const struct master *master)
 {
     const struct config *config = master->config;
     const char *destination = config->sender.deliver ? config->destination : "nobody";
-    unsigned port = config->master.listen_port;
+    unsigned port = master->holdings.listeners.port;
 
     log_info("serving udp port %u, sending to %s", port, destination);
     service_ready();
@@ -134,6 +134,7 @@ note_ready(struct master *master)
     if (master->ready || master->stopping || !crew_is_ready(&master->crew))
         return;
     master->ready = true;
+    holdings_keep_sockets(&master->holdings);
     announce(master);
     if (master->daemon != NULL) {
         if (master->config->log_to == LOG_TO_STDERR)
@@ -246,7 +247,7 @@ start(struct master *master)
     log_init(LOG_TO_STDERR, config->log_level);
     spawn_name("master");
     signal(SIGPIPE, SIG_IGN);
-    daemon_clean_fds();
+    daemon_clean_fds(holdings_take_over(&master->holdings));
     if (master->args.daemon)
         go_background(master);
     open_signals(master);
@@ -255,7 +256,7 @@ start(struct master *master)
     holdings_open_folders(&master->holdings, opts);
     if (config->log_to != LOG_TO_STDERR)
         log_init(config->log_to, config->log_level);
-    log_info("starting up on port %u", (unsigned)opts->listen_port);
+    log_info("starting up on port %u", (unsigned)master->holdings.listeners.port);
     log_info(dropped ? "running as uid %u" : "not started as root: staying uid %u (USER ignored)",
              (unsigned)geteuid());
     holdings_log(&master->holdings, opts);

@@ -33,17 +33,20 @@ def text_of(name):
 
 @pytest.fixture
 def unit(place):
-    """The unit, naming the server that was built."""
-    path = os.path.join(place, "pystatsd.service")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text_of("init/pystatsd.service").replace("/usr/bin/pystatsd-server", SERVER))
+    """The unit, naming the server that was built, with its socket's beside it."""
+    for name in ("pystatsd.socket", "pystatsd.service"):
+        path = os.path.join(place, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text_of(f"init/{name}").replace("/usr/bin/pystatsd-server", SERVER))
     return path
 
 
 @pytest.mark.skipif(not installed("systemd-analyze"), reason="systemd is not installed")
-def test_systemd_has_nothing_to_say(unit):
+@pytest.mark.parametrize("name", ["pystatsd.service", "pystatsd.socket"])
+def test_systemd_has_nothing_to_say(unit, name):
+    argv = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no"]
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", unit],
+        [*argv, os.path.join(os.path.dirname(unit), name)],
         capture_output=True,
         text=True,
         check=False,
@@ -255,6 +258,7 @@ IN_PACKAGE = {
     "etc/default/pystatsd",
     "etc/init.d/pystatsd",
     "lib/systemd/system/pystatsd.service",
+    "lib/systemd/system/pystatsd.socket",
     "usr/bin/pystatsd-server",
     "usr/share/doc/pystatsd/README.md",
     "usr/share/doc/pystatsd/changelog.gz",

@@ -70,6 +70,25 @@ has_ipv6(void)
     return fd >= 0;
 }
 
+/* What the service manager hands over. */
+static struct handover handed;
+
+static int
+open_for(struct listen *listeners, const char *host, uint16_t port, unsigned n_threads,
+         char error[LISTEN_ERROR_MAX])
+{
+    const struct listen_opts opts = {
+        .host = host, .port = port, .receive_buffer = BUFFER_BYTES, .n_threads = n_threads};
+
+    return listen_open(listeners, &opts, &handed, error);
+}
+
+static int
+open_at(struct listen *listeners, const char *host, uint16_t port, char error[LISTEN_ERROR_MAX])
+{
+    return open_for(listeners, host, port, 1, error);
+}
+
 /* What is sent to 127.0.0.1:port arrives at fd. */
 static void
 assert_receives(int fd, uint16_t port)
@@ -91,7 +110,7 @@ START_TEST(test_one_address)
     struct listen listeners = {.n = 0};
     uint16_t port = free_port();
 
-    ck_assert_int_eq(listen_open(&listeners, "127.0.0.1", port, BUFFER_BYTES, 1, error), 0);
+    ck_assert_int_eq(open_at(&listeners, "127.0.0.1", port, error), 0);
     ck_assert_uint_eq(listeners.n, 1);
     ck_assert(fcntl(listeners.sockets[0], F_GETFL) & O_NONBLOCK);
     ck_assert(fcntl(listeners.sockets[0], F_GETFD) & FD_CLOEXEC);
@@ -109,7 +128,7 @@ START_TEST(test_every_address)
     uint16_t port = free_port();
     int n_v4 = 0;
 
-    ck_assert_int_eq(listen_open(&listeners, "", port, BUFFER_BYTES, 1, error), 0);
+    ck_assert_int_eq(open_at(&listeners, "", port, error), 0);
     ck_assert_uint_eq(listeners.n, has_ipv6() ? 2 : 1);
     for (size_t i = 0; i < listeners.n; i++) {
         int v6_only = 0;
@@ -136,7 +155,7 @@ START_TEST(test_buffer_is_asked_for)
     int granted = 0;
     socklen_t len = sizeof(granted);
 
-    ck_assert_int_eq(listen_open(&listeners, "127.0.0.1", free_port(), BUFFER_BYTES, 1, error), 0);
+    ck_assert_int_eq(open_at(&listeners, "127.0.0.1", free_port(), error), 0);
     ck_assert_int_eq(getsockopt(listeners.sockets[0], SOL_SOCKET, SO_RCVBUF, &granted, &len), 0);
     ck_assert_int_ge(granted, BUFFER_BYTES);
     listen_close(&listeners);
@@ -167,7 +186,7 @@ START_TEST(test_log)
     char error[LISTEN_ERROR_MAX] = "", said[2048], granted[64];
     struct listen listeners = {.n = 0};
 
-    ck_assert_int_eq(listen_open(&listeners, "127.0.0.1", free_port(), BUFFER_BYTES, 1, error), 0);
+    ck_assert_int_eq(open_at(&listeners, "127.0.0.1", free_port(), error), 0);
     log_into(&listeners, BUFFER_BYTES, said, sizeof(said));
     ck_assert_ptr_nonnull(strstr(said, "udp 127.0.0.1:"));
     snprintf(granted, sizeof(granted), "buffer of %ld bytes", listeners.granted[0] / 2);
@@ -192,7 +211,7 @@ assert_fails(const char *host, uint16_t port, const char *what, const char *advi
     char error[LISTEN_ERROR_MAX] = "";
     struct listen listeners = {.n = 0};
 
-    ck_assert_int_eq(listen_open(&listeners, host, port, BUFFER_BYTES, 1, error), -1);
+    ck_assert_int_eq(open_at(&listeners, host, port, error), -1);
     ck_assert_uint_eq(listeners.n, 0);
     ck_assert_msg(strstr(error, what) != NULL, "\"%s\" lacks \"%s\"", error, what);
     ck_assert_msg(strstr(error, advice) != NULL, "\"%s\" lacks \"%s\"", error, advice);
@@ -243,7 +262,7 @@ START_TEST(test_no_right_to_the_port)
     /* In a process of its own, as Check runs each test. Where every port is free to all, there is
      * nothing to see. */
     ck_assert_int_eq(geteuid() == 0 ? setuid(65534) : 0, 0);
-    if (listen_open(&listeners, "127.0.0.1", 81, BUFFER_BYTES, 1, error) == 0) {
+    if (open_at(&listeners, "127.0.0.1", 81, error) == 0) {
         listen_close(&listeners);
         return;
     }

@@ -190,6 +190,7 @@ holdings_keep_sockets(struct holdings *holdings)
 void
 holdings_stop_listening(struct holdings *holdings)
 {
+    service_forget(&holdings->handover.service);
     for (size_t i = 0; i < holdings->listeners.n; i++)
         spawn_close(&holdings->fds, &holdings->listeners.sockets[i]);
     holdings->listeners.n = 0;

@@ -1,5 +1,6 @@
 /*
- * service: owns the words of sd_notify(3). Must not know what the daemon does.
+ * service: owns the words of sd_notify(3), and what of them is owed. Must not know what the daemon
+ * does.
  */
 #include "master/service.h"
 
@@ -8,47 +9,104 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
+
+#include "base/clock.h"
+#include "master/notify.h"
 
 /* In its store of descriptors; behind it the number. */
 #define KEPT "pystatsd-"
 
-/* What a service manager does not hear is lost on nobody else, so failures are not reported. */
+/* How long until it is tried again. */
+#define AGAIN_MS 250
 
-void
-service_ready(void)
+static int
+send_kept(const struct service_fd *kept)
 {
-    (void)sd_notify(0, "READY=1");
+    char text[64];
+
+    /* Unasked, systemd would drop it as soon as poll(2) has an error of it. */
+    snprintf(text, sizeof(text),
+             kept->fd >= 0 ? "FDSTORE=1\nFDNAME=" KEPT "%d\nFDPOLL=0"
+                           : "FDSTOREREMOVE=1\nFDNAME=" KEPT "%d",
+             kept->number);
+    return notify_send(text, kept->fd);
+}
+
+static int
+send_word(const struct service *service, enum service_word word)
+{
+    static const char *const words[SERVICE_WORD_COUNT] = {
+        [SERVICE_RELOADING] = "RELOADING=1\nMONOTONIC_USEC=",
+        [SERVICE_READY] = "READY=1",
+        [SERVICE_STOPPING] = "STOPPING=1",
+    };
+    char text[64];
+
+    snprintf(text, sizeof(text), word == SERVICE_RELOADING ? "%s%" PRIu64 : "%s", words[word],
+             service->reload_us);
+    return notify_send(text, -1);
+}
+
+/* What the next run needs comes first: who hears READY=1 may be asked for it. */
+static int
+send_owed(struct service *service)
+{
+    size_t n = 0;
+    int error = 0;
+
+    while (n < service->n_kept && (error = send_kept(&service->kept[n])) == 0)
+        n++;
+    service->n_kept -= n;
+    memmove(service->kept, service->kept + n, service->n_kept * sizeof(service->kept[0]));
+    for (enum service_word word = 0; word < SERVICE_WORD_COUNT && error == 0; word++) {
+        if (service->words[word] && (error = send_word(service, word)) == 0)
+            service->words[word] = false;
+    }
+    return error;
+}
+
+static void
+settle(struct service *service)
+{
+    service->deadline_ms = send_owed(service) == 0 ? 0 : clock_mono_ms() + AGAIN_MS;
 }
 
 void
-service_status(const char *format, ...)
-{
-    char text[256];
-    va_list args;
-
-    va_start(args, format);
-    (void)vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    (void)sd_notifyf(0, "STATUS=%s", text);
-}
-
-void
-service_reloading(void)
+service_say(struct service *service, enum service_word word)
 {
     struct timespec now;
 
     /* systemd compares this with its own clock to the microsecond: a coarser one would be early. */
     clock_gettime(CLOCK_MONOTONIC, &now);
-    (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
-                     (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+    if (word == SERVICE_RELOADING) {
+        service->reload_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+        service->words[SERVICE_READY] = false;
+    }
+    service->words[word] = true;
+    settle(service);
 }
 
 void
-service_stopping(void)
+service_advance(struct service *service, uint64_t now_ms)
 {
-    (void)sd_notify(0, "STOPPING=1");
+    if (service->deadline_ms != 0 && now_ms >= service->deadline_ms)
+        settle(service);
+}
+
+void
+service_status(const char *format, ...)
+{
+    char text[sizeof("STATUS=") + 255] = "STATUS=";
+    size_t len = strlen(text);
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text + len, sizeof(text) - len, format, args);
+    va_end(args);
+    (void)notify_send(text, -1);
 }
 
 uint64_t
@@ -59,10 +117,10 @@ service_watchdog_ms(void)
     return sd_watchdog_enabled(0, &period_us) > 0 ? period_us / 2000 : 0;
 }
 
-void
+bool
 service_alive(void)
 {
-    (void)sd_notify(0, "WATCHDOG=1");
+    return notify_send("WATCHDOG=1", -1) == 0;
 }
 
 static int
@@ -92,17 +150,22 @@ service_take(struct service_fd out[SERVICE_FDS_MAX])
 }
 
 void
-service_keep(int fd, int number)
+service_keep(struct service *service, int fd, int number)
 {
-    char text[64];
-
-    /* Unasked, systemd would drop it as soon as poll(2) has an error of it. */
-    snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=" KEPT "%d\nFDPOLL=0", number);
-    (void)sd_pid_notify_with_fds(0, 0, text, &fd, 1);
+    if (service->n_kept == SERVICE_OWED_MAX)
+        return;
+    service->kept[service->n_kept++] = (struct service_fd){.fd = fd, .number = number};
+    settle(service);
 }
 
 void
-service_drop(int number)
+service_forget(struct service *service)
 {
-    (void)sd_notifyf(0, "FDSTOREREMOVE=1\nFDNAME=" KEPT "%d", number);
+    size_t n = 0;
+
+    for (size_t i = 0; i < service->n_kept; i++) {
+        if (service->kept[i].fd < 0)
+            service->kept[n++] = service->kept[i];
+    }
+    service->n_kept = n;
 }

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_event.h"
 #include "base/sig.h"
 #include "master/crew.h"
 #include "master/daemon.h"
@@ -177,6 +178,7 @@ advance(struct master *master)
     note_ready(master);
     if (master->reload_wanted && master->ready)
         reload_now(master);
+    log_tick();
     service_advance(service_of(master), clock_mono_ms());
     tell_alive(master);
 }

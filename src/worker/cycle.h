@@ -9,7 +9,6 @@
 #include <stdint.h>
 
 #include "base/board.h"
-#include "base/log_event.h"
 #include "metric/filter.h"
 #include "worker/push.h"
 #include "worker/schedule.h"
@@ -27,7 +26,6 @@ struct cycle {
     bool ending;  /* the shards have been asked to end */
     bool halting; /* the shards have been asked to halt, and the interval stays open */
     struct push push;
-    struct log_limit said_refused, said_set_back;
 };
 
 /* Goes on where the process before this one has stopped, and starts the shards. Borrows all.

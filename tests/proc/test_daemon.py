@@ -118,7 +118,7 @@ def test_logs_to_syslog(background):
     if os.access("/dev/log", os.W_OK):
         assert result.stderr == ""
     else:
-        assert re.fullmatch(r".* nobody listens at /dev/log .*\n", result.stderr)
+        assert re.fullmatch(r".* nobody takes datagrams at /dev/log .*\n", result.stderr)
 
 
 def test_stderr_is_let_go_of_with_a_warning(background):

@@ -83,16 +83,6 @@ is_sending(const struct delivery *delivery)
 }
 
 static void
-log_refused(struct delivery *delivery, uint64_t n_refused)
-{
-    if (n_refused > 0)
-        log_event(&(struct log_event){.level = LOG_WARNING,
-                                      .limit = said_limit(delivery->opts, SAID_REFUSED)},
-                  "%" PRIu64 " lines of a flush were not sent: carbon takes none like them",
-                  n_refused);
-}
-
-static void
 delivered(struct delivery *delivery)
 {
     const char *destination = delivery->target.destination;
@@ -103,7 +93,11 @@ delivered(struct delivery *delivery)
         log_event(&(struct log_event){.level = LOG_INFO, .peer = destination},
                   "carbon %s takes flushes again, after %" PRIu64 " s", destination,
                   (now_ms - since_ms) / 1000);
-    log_refused(delivery, n_refused);
+    if (n_refused > 0)
+        log_event(&(struct log_event){.level = LOG_WARNING,
+                                      .limit = said_limit(delivery->opts, SAID_REFUSED)},
+                  "%" PRIu64 " lines of a flush were not sent: carbon takes none like them",
+                  n_refused);
     backlog_delivered(&delivery->backlog, &delivery->item, n_refused, now_ms);
 }
 

@@ -151,11 +151,6 @@ find_addresses(const struct listen_opts *opts, const struct handover *handover,
                      NET_ADDRESSES_MAX);
         return n;
     }
-    if (opts->port == 0) {
-        snprintf(error, LISTEN_ERROR_MAX,
-                 "nothing to listen on: LOCAL_PYSTATD_PORT is 0; set it to a port");
-        return -1;
-    }
     n = net_lookup(opts->host, opts->port, SOCK_DGRAM, out);
     if (n > 0)
         return n;

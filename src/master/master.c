@@ -56,8 +56,7 @@ begin_stop(struct master *master)
         return;
     master->stopping = true;
     log_info("stopping: delivering what is left, for up to 10 s");
-    service_say(service_of(master), SERVICE_STOPPING);
-    service_status("Stopping: delivering what is left");
+    service_say(service_of(master), SERVICE_STOPPING, "Stopping: delivering what is left");
     crew_stop(&master->crew);
 }
 
@@ -117,8 +116,8 @@ announce(struct master *master)
     unsigned port = master->holdings.listeners.port;
 
     log_info("serving udp port %u, sending to %s", port, destination);
-    service_say(service_of(master), SERVICE_READY);
-    service_status("Serving udp port %u, sending to %s", port, destination);
+    service_say(service_of(master), SERVICE_READY, "Serving udp port %u, sending to %s", port,
+                destination);
 }
 
 static void
@@ -128,7 +127,7 @@ reload_now(struct master *master)
     if (master->stopping)
         return;
     log_info("reading the configuration again");
-    service_say(service_of(master), SERVICE_RELOADING);
+    service_reloading(service_of(master));
     if (reload(&master->args, master->config, master->fresh) && master->config->sender.deliver)
         start_resolver(master);
     announce(master);

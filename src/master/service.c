@@ -39,14 +39,15 @@ static int
 send_word(const struct service *service, enum service_word word)
 {
     static const char *const words[SERVICE_WORD_COUNT] = {
-        [SERVICE_RELOADING] = "RELOADING=1\nMONOTONIC_USEC=",
         [SERVICE_READY] = "READY=1",
         [SERVICE_STOPPING] = "STOPPING=1",
     };
-    char text[64];
+    char text[SERVICE_STATUS_MAX + 64];
 
-    snprintf(text, sizeof(text), word == SERVICE_RELOADING ? "%s%" PRIu64 : "%s", words[word],
-             service->reload_us);
+    if (word == SERVICE_RELOADING)
+        snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, service->reload_us);
+    else
+        snprintf(text, sizeof(text), "%s\nSTATUS=%s", words[word], service->status);
     return notify_send(text, -1);
 }
 
@@ -75,16 +76,26 @@ settle(struct service *service)
 }
 
 void
-service_say(struct service *service, enum service_word word)
+service_reloading(struct service *service)
 {
     struct timespec now;
 
     /* systemd compares this with its own clock to the microsecond: a coarser one would be early. */
     clock_gettime(CLOCK_MONOTONIC, &now);
-    if (word == SERVICE_RELOADING) {
-        service->reload_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-        service->words[SERVICE_READY] = false;
-    }
+    service->reload_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    service->words[SERVICE_READY] = false;
+    service->words[SERVICE_RELOADING] = true;
+    settle(service);
+}
+
+void
+service_say(struct service *service, enum service_word word, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(service->status, sizeof(service->status), format, args);
+    va_end(args);
     service->words[word] = true;
     settle(service);
 }
@@ -94,19 +105,6 @@ service_advance(struct service *service, uint64_t now_ms)
 {
     if (service->deadline_ms != 0 && now_ms >= service->deadline_ms)
         settle(service);
-}
-
-void
-service_status(const char *format, ...)
-{
-    char text[sizeof("STATUS=") + 255] = "STATUS=";
-    size_t len = strlen(text);
-    va_list args;
-
-    va_start(args, format);
-    (void)vsnprintf(text + len, sizeof(text) - len, format, args);
-    va_end(args);
-    (void)notify_send(text, -1);
 }
 
 uint64_t

@@ -11,8 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SERVICE_FDS_MAX  512
-#define SERVICE_OWED_MAX 1024
+#define SERVICE_FDS_MAX    512
+#define SERVICE_OWED_MAX   1024
+#define SERVICE_STATUS_MAX 256
 /* The number of a descriptor that the service manager has opened itself. */
 #define SERVICE_OWN (-1)
 
@@ -35,18 +36,21 @@ struct service {
     struct service_fd kept[SERVICE_OWED_MAX]; /* to be kept; with an fd of -1, to be closed */
     size_t n_kept;
     bool words[SERVICE_WORD_COUNT];
+    char status[SERVICE_STATUS_MAX];
     uint64_t reload_us;   /* when the last reload began */
     uint64_t deadline_ms; /* of service_advance, 0: nothing is owed */
 };
 
-/* Tells it, or owes it. What is owed of a reload before this one is forgotten. */
-void service_say(struct service *service, enum service_word word);
+/* Tells it that a reload begins, or owes it; what is owed of one before is forgotten. */
+void service_reloading(struct service *service);
+
+/* Tells it another word, or owes it. With one line of text for `systemctl status`, at most 255
+ * bytes of it. */
+void service_say(struct service *service, enum service_word word, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Tries again what is owed, once deadline_ms has come. */
 void service_advance(struct service *service, uint64_t now_ms);
-
-/* One line of text for `systemctl status`, at most 255 bytes of it. It is not owed. */
-void service_status(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* How long at most to be silent so that a service manager that watches never thinks the daemon
  * dead: half of the time it waits. 0: none watches. */

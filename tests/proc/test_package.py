@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from lib import package, proc
-from lib.daemon import BUILD, ROOT, SERVER, installed
+from lib.daemon import AS_NOBODY, BUILD, IS_ROOT, ROOT, SERVER, installed
 from lib.sysv import Script
 from lib.wait import until
 
@@ -181,6 +181,30 @@ def test_wrong_settings(script, broken):
     assert script.status("stop") == 0
     assert script.status("start") == 6
     assert not os.path.exists(script.pidfile)
+
+
+@pytest.mark.parametrize("broken", ["X=a(b\n", "exit 0\n"])
+def test_pidfile_before_what_is_wrong(script, place, broken):
+    """What runs is found by it, and stopped."""
+    script.pidfile = os.path.join(place, "other.pid")
+    script.write({**script.usual, "PIDFILE": script.pidfile})
+    assert script.status("start") == 0
+    pid = script.pid
+    with open(script.settings, "a", encoding="utf-8") as file:
+        file.write(broken)
+    assert script.status("status") == 0
+    assert script.status("stop") == 0
+    assert not proc.alive(pid)
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="takes root: to be somebody else")
+@pytest.mark.parametrize("action", ["start", "stop", "restart", "reload", "try-restart", "status"])
+def test_somebody_elses_daemon(script, place, action):
+    assert script.status("start") == 0
+    os.chmod(place, 0o755)
+    status, said = script.run(action, user=AS_NOBODY)
+    assert status == 4 and "cannot be read" in said
+    assert proc.alive(script.pid)
 
 
 def test_port_in_use(script):

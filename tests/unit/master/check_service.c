@@ -2,6 +2,7 @@
  * check_service: what arrives at a service manager, which is a socket of the test's own.
  */
 #include <check.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -65,31 +67,21 @@ assert_nothing_more(void)
 
 START_TEST(test_words)
 {
-    char text[512];
-
-    service_say(&service, SERVICE_READY);
-    receive(text, sizeof(text));
-    ck_assert_str_eq(text, "READY=1");
-    service_say(&service, SERVICE_STOPPING);
-    receive(text, sizeof(text));
-    ck_assert_str_eq(text, "STOPPING=1");
-    assert_nothing_more();
-}
-END_TEST
-
-START_TEST(test_status)
-{
     char text[512], longer[400];
 
-    service_status("Serving udp port %u, sending to %s", 8125u, "localhost:2003");
+    service_say(&service, SERVICE_READY, "Serving udp port %u, sending to %s", 8125u,
+                "localhost:2003");
     receive(text, sizeof(text));
-    ck_assert_str_eq(text, "STATUS=Serving udp port 8125, sending to localhost:2003");
+    ck_assert_str_eq(text, "READY=1\nSTATUS=Serving udp port 8125, sending to localhost:2003");
+    service_say(&service, SERVICE_STOPPING, "Stopping");
+    receive(text, sizeof(text));
+    ck_assert_str_eq(text, "STOPPING=1\nSTATUS=Stopping");
 
     memset(longer, 'x', sizeof(longer) - 1);
     longer[sizeof(longer) - 1] = '\0';
-    service_status("%s", longer);
+    service_say(&service, SERVICE_READY, "%s", longer);
     receive(text, sizeof(text));
-    ck_assert_uint_eq(strlen(text), strlen("STATUS=") + 255);
+    ck_assert_uint_eq(strlen(text), strlen("READY=1\nSTATUS=") + 255);
     assert_nothing_more();
 }
 END_TEST
@@ -103,7 +95,7 @@ START_TEST(test_reloading_has_the_time)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     before_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-    service_say(&service, SERVICE_RELOADING);
+    service_reloading(&service);
     clock_gettime(CLOCK_MONOTONIC, &now);
     after_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
     receive(text, sizeof(text));
@@ -139,22 +131,126 @@ START_TEST(test_watchdog)
 }
 END_TEST
 
+/* The descriptor that came with what was told last, or -1. */
+static int
+receive_with_fd(char *out, size_t size)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec text = {.iov_base = out, .iov_len = size - 1};
+    struct msghdr message = {.msg_iov = &text,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
+    ssize_t n = recvmsg(manager, &message, 0);
+    const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    int fd = -1;
+
+    ck_assert_int_ge(n, 0);
+    out[n] = '\0';
+    if (header != NULL && header->cmsg_type == SCM_RIGHTS)
+        memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+    return fd;
+}
+
+START_TEST(test_keep)
+{
+    char text[512], byte;
+    int ends[2], kept;
+
+    ck_assert_int_eq(pipe(ends), 0);
+    service_keep(&service, ends[0], 7);
+    kept = receive_with_fd(text, sizeof(text));
+    ck_assert_str_eq(text, "FDSTORE=1\nFDNAME=pystatsd-7\nFDPOLL=0");
+    ck_assert_int_ge(kept, 0);
+    close(ends[0]);
+    ck_assert_int_eq((int)write(ends[1], "x", 1), 1);
+    ck_assert_int_eq((int)read(kept, &byte, 1), 1);
+    service_keep(&service, -1, 7);
+    receive(text, sizeof(text));
+    ck_assert_str_eq(text, "FDSTOREREMOVE=1\nFDNAME=pystatsd-7");
+    assert_nothing_more();
+    close(ends[1]);
+    close(kept);
+}
+END_TEST
+
+static const struct {
+    const char *names; /* NULL: not said */
+    const char *n;     /* NULL: not said */
+    int expected;
+    int numbers[3];
+} handed[] = {
+    {NULL, NULL, 0, {0}},
+    {"statsd:pystatsd-0:pystatsd-12", "3", 3, {SERVICE_OWN, 0, 12}},
+    {"pystatsd-:pystatsd-1x:pystatsd--1", "3", 3, {SERVICE_OWN, SERVICE_OWN, SERVICE_OWN}},
+    {NULL, "2", 2, {SERVICE_OWN, SERVICE_OWN}},
+    {NULL, "many", -EINVAL, {0}},
+};
+
+/* In a process whose descriptors are the test's to choose. */
+static int
+take_as_told(int i)
+{
+    struct service_fd taken[SERVICE_FDS_MAX];
+    char pid[16];
+    int n;
+
+    for (int fd = 3; fd < 6; fd++)
+        dup2(STDIN_FILENO, fd);
+    snprintf(pid, sizeof(pid), "%d", (int)getpid());
+    setenv("LISTEN_PID", pid, 1);
+    if (handed[i].n != NULL)
+        setenv("LISTEN_FDS", handed[i].n, 1);
+    if (handed[i].names != NULL)
+        setenv("LISTEN_FDNAMES", handed[i].names, 1);
+    n = service_take(taken);
+    if (n != handed[i].expected || getenv("LISTEN_FDS") != NULL || getenv("LISTEN_PID") != NULL)
+        return 1;
+    for (int j = 0; j < n; j++) {
+        if (taken[j].fd != 3 + j || taken[j].number != handed[i].numbers[j])
+            return 2 + j;
+    }
+    return 0;
+}
+
+START_TEST(test_take)
+{
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0)
+        _exit(take_as_told(_i));
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+/* It is meant for another process. */
+START_TEST(test_take_of_another)
+{
+    struct service_fd taken[SERVICE_FDS_MAX];
+
+    setenv("LISTEN_PID", "1", 1);
+    setenv("LISTEN_FDS", "3", 1);
+    ck_assert_int_eq(service_take(taken), 0);
+}
+END_TEST
+
 START_TEST(test_without_a_manager)
 {
     unsetenv("NOTIFY_SOCKET");
-    service_say(&service, SERVICE_READY);
-    service_status("nobody hears this");
-    service_say(&service, SERVICE_RELOADING);
-    service_say(&service, SERVICE_STOPPING);
-    ck_assert(service_alive());
+    service_say(&service, SERVICE_READY, "nobody hears this");
+    service_keep(&service, STDIN_FILENO, 0);
+    service_keep(&service, -1, 0);
+    service_reloading(&service);
+    service_say(&service, SERVICE_STOPPING, "nor this");
     assert_nothing_more();
     /* One that is gone is no reason to fail either. */
     setenv("NOTIFY_SOCKET", "@pystatsd-check-service-nobody", 1);
-    service_say(&service, SERVICE_READY);
-    ck_assert_uint_eq(service.deadline_ms, 0);
-    /* Nor one whose name is none. */
-    setenv("NOTIFY_SOCKET", "nobody", 1);
-    service_say(&service, SERVICE_READY);
+    service_say(&service, SERVICE_READY, "nobody hears this");
     ck_assert_uint_eq(service.deadline_ms, 0);
 }
 END_TEST
@@ -196,13 +292,12 @@ START_TEST(test_words_are_owed)
     uint64_t deadline_ms;
 
     fill();
-    service_say(&service, SERVICE_READY);
-    service_status("nobody hears this");
-    service_say(&service, SERVICE_RELOADING);
-    service_say(&service, SERVICE_READY);
-    service_say(&service, SERVICE_RELOADING);
-    service_say(&service, SERVICE_READY);
-    service_say(&service, SERVICE_STOPPING);
+    service_say(&service, SERVICE_READY, "serving");
+    service_reloading(&service);
+    service_say(&service, SERVICE_READY, "serving");
+    service_reloading(&service);
+    service_say(&service, SERVICE_READY, "serving");
+    service_say(&service, SERVICE_STOPPING, "stopping");
     deadline_ms = service.deadline_ms;
     ck_assert_uint_gt(deadline_ms, clock_mono_ms());
     ck_assert_uint_le(deadline_ms, clock_mono_ms() + 1000);
@@ -214,47 +309,9 @@ START_TEST(test_words_are_owed)
     service_advance(&service, service.deadline_ms);
     assert_told("RELOADING=1\nMONOTONIC_USEC=");
     assert_told("READY=1");
-    assert_told("STOPPING=1");
+    assert_told("STOPPING=1\nSTATUS=stopping");
     assert_nothing_more();
     ck_assert_uint_eq(service.deadline_ms, 0);
-}
-END_TEST
-
-/* The number of descriptors that come with the next message. */
-static size_t
-receive_fds(char *text, size_t size)
-{
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-    struct iovec bytes = {.iov_base = text, .iov_len = size - 1};
-    struct msghdr message = {.msg_iov = &bytes,
-                             .msg_iovlen = 1,
-                             .msg_control = control,
-                             .msg_controllen = sizeof(control)};
-    ssize_t n = recvmsg(manager, &message, 0);
-    struct cmsghdr *head = n >= 0 ? CMSG_FIRSTHDR(&message) : NULL;
-    int fd;
-
-    ck_assert_int_ge(n, 0);
-    text[n] = '\0';
-    if (head == NULL)
-        return 0;
-    ck_assert_int_eq(head->cmsg_type, SCM_RIGHTS);
-    memcpy(&fd, CMSG_DATA(head), sizeof(fd));
-    ck_assert_int_eq(close(fd), 0);
-    return 1;
-}
-
-START_TEST(test_descriptors)
-{
-    char text[512];
-
-    service_keep(&service, STDIN_FILENO, 7);
-    ck_assert_uint_eq(receive_fds(text, sizeof(text)), 1);
-    ck_assert_str_eq(text, "FDSTORE=1\nFDNAME=pystatsd-7\nFDPOLL=0");
-    service_keep(&service, -1, 7);
-    ck_assert_uint_eq(receive_fds(text, sizeof(text)), 0);
-    ck_assert_str_eq(text, "FDSTOREREMOVE=1\nFDNAME=pystatsd-7");
-    assert_nothing_more();
 }
 END_TEST
 
@@ -267,10 +324,10 @@ START_TEST(test_descriptors_are_owed)
     for (int i = 0; i < N; i++)
         service_keep(&service, STDIN_FILENO, i);
     ck_assert_uint_gt(service.n_kept, 0);
-    service_say(&service, SERVICE_READY);
+    service_say(&service, SERVICE_READY, "serving");
     for (int i = 0; i < N; i++) {
         service_advance(&service, service.deadline_ms);
-        ck_assert_uint_eq(receive_fds(text, sizeof(text)), 1);
+        receive(text, sizeof(text));
         snprintf(expected, sizeof(expected), "FDSTORE=1\nFDNAME=pystatsd-%d\nFDPOLL=0", i);
         ck_assert_str_eq(text, expected);
     }
@@ -305,12 +362,13 @@ main(void)
 
     tcase_add_checked_fixture(tcase, start_manager, stop_manager);
     tcase_add_test(tcase, test_words);
-    tcase_add_test(tcase, test_status);
     tcase_add_test(tcase, test_reloading_has_the_time);
     tcase_add_loop_test(tcase, test_watchdog, 0, sizeof(watchdogs) / sizeof(watchdogs[0]));
+    tcase_add_test(tcase, test_keep);
+    tcase_add_loop_test(tcase, test_take, 0, sizeof(handed) / sizeof(handed[0]));
+    tcase_add_test(tcase, test_take_of_another);
     tcase_add_test(tcase, test_without_a_manager);
     tcase_add_test(tcase, test_words_are_owed);
-    tcase_add_test(tcase, test_descriptors);
     tcase_add_test(tcase, test_descriptors_are_owed);
     tcase_add_test(tcase, test_descriptors_are_forgotten);
     suite_add_tcase(suite, tcase);

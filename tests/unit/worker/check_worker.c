@@ -696,6 +696,7 @@ storm_init(struct storm *storm, unsigned n_threads)
     add_threads(&storm->rig, n_threads);
     storm->rig.opts.keep_open = true;
     storm->rig.opts.flush_align = true;
+    storm->rig.opts.set_exact_max = 10000; /* on a busy machine one interval may get them all */
     storm->random = n_threads;
     for (int i = 0; i < N_CLIENTS; i++) {
         storm->clients[i] = open_udp();

@@ -7,6 +7,11 @@
 
 #include <stdint.h>
 
+#include "base/log_event.h"
+
+/* So many kinds of events each of the two may tell of. */
+#define BOARD_LIMITS 16
+
 /* A word that changes at least every second while its process gets on. Each new process goes on
  * counting where the last one stopped. */
 enum board_beat { BOARD_WORKER, BOARD_SENDER, BOARD_BEATS };
@@ -50,6 +55,15 @@ struct board_master {
     struct board_child children[BOARD_BEATS];
 };
 
+/* What was told of the destination that takes nothing, by this sender or one before it. */
+struct board_outage {
+    uint64_t destination; /* a hash of its name: what is here is of no other */
+    uint64_t told;        /* 1: that it takes nothing, and not yet that it does again */
+    uint64_t told_ms;     /* CLOCK_MONOTONIC, the last time, of this outage or another; 0: never */
+    uint64_t n_untold;    /* outages since then */
+    uint64_t last_success_ms;
+};
+
 struct board {
     uint64_t beats[BOARD_BEATS];
     /* The sender's: the id of the flush that it has taken last, whole, into memory that outlives
@@ -61,7 +75,13 @@ struct board {
     struct board_ledger ledger; /* the worker's */
     struct board_delivery delivery;
     struct board_master master;
+    /* Whoever dies and comes again says no more than one that stays. */
+    struct log_memory logs[BOARD_BEATS];
+    struct log_limit said[BOARD_BEATS][BOARD_LIMITS];
+    struct board_outage outage; /* the sender's */
 };
+
+_Static_assert(sizeof(struct board) <= 4096, "a page");
 
 /* A zeroed board, mapped so that processes forked from now on share it, or NULL without memory.
  * There is one in a master's life, and it is never given back. */

@@ -19,7 +19,8 @@ enum log_destination {
  * Before the first call: to stderr, from LOG_INFO on. Warns on stderr where nobody listens. */
 void log_init(enum log_destination destination, int level);
 
-/* Names this process ("master", "worker", …) in every later message. Borrows the string. */
+/* Names this process ("master", "worker", …) in every later message. What its parent could not say
+ * is the parent's to tell. Borrows the string. */
 void log_set_process(const char *process);
 
 /* LOG_WARNING with strerror(errno) behind the text; log_warnx without. */
@@ -33,7 +34,8 @@ void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* LOG_ERR, then exit(status). Status 78 (EX_CONFIG of <sysexits.h>) means "do not restart, an
- * operator must act"; any other "restart". fatal adds strerror(errno), fatalx does not. */
+ * operator must act"; any other "restart", and is said as an event with a limit is. fatal adds
+ * strerror(errno), fatalx does not. */
 _Noreturn void fatal(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 _Noreturn void fatalx(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -80,7 +80,20 @@ is_in_journal(void)
     return strcmp(stream, own) == 0;
 }
 
-/* The socket is not connected: its other end may be started anew at any time. */
+/* The socket is then not connected: its other end may be started anew at any time. Returns 0 or
+ * -errno. */
+static int
+try_to_reach(const struct logsink *sink)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+
+    strcpy(to.sun_path, paths[sink->destination]);
+    if (connect(sink->fd, (const struct sockaddr *)&to, sizeof(to)) != 0)
+        return -errno;
+    return connect(sink->fd, &nobody, sizeof(nobody)) == 0 ? 0 : -errno;
+}
+
 int
 logsink_open(struct logsink *sink, enum log_destination destination)
 {
@@ -93,7 +106,7 @@ logsink_open(struct logsink *sink, enum log_destination destination)
     if (destination == LOG_TO_STDERR)
         return 0;
     sink->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    return sink->fd < 0 || access(paths[destination], W_OK) != 0 ? -errno : 0;
+    return sink->fd < 0 ? -errno : try_to_reach(sink);
 }
 
 static int
@@ -108,8 +121,9 @@ send_datagram(const struct logsink *sink, const struct buf *line)
     return n < 0 ? -errno : 0;
 }
 
+/* A full disk takes a part of a line: what comes next begins another. */
 static int
-write_stderr(const struct logsink *sink, const struct buf *line)
+write_stderr(struct logsink *sink, const struct buf *line)
 {
     struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
     ssize_t n = send(STDERR_FILENO, line->data, line->len, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -121,6 +135,7 @@ write_stderr(const struct logsink *sink, const struct buf *line)
     }
     if (n < 0)
         return -errno;
+    sink->is_torn = n > 0 ? line->data[n - 1] != '\n' : sink->is_torn;
     return (size_t)n == line->len ? 0 : -ENOSPC;
 }
 
@@ -135,12 +150,14 @@ local_time(uint64_t wall_ms)
 }
 
 static int
-put_stderr(const struct logsink *sink, const struct logsink_message *message, struct buf *line)
+put_stderr(struct logsink *sink, const struct logsink_message *message, struct buf *line)
 {
     uint64_t wall_ms = clock_wall_ms();
     struct tm tm = local_time(wall_ms);
     char date[32], head[64];
 
+    if (sink->is_torn)
+        (void)buf_append_str(line, "\n");
     strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
     if (sink->in_journal)
         snprintf(head, sizeof(head), "<%d>", message->level);
@@ -155,7 +172,7 @@ put_stderr(const struct logsink *sink, const struct logsink_message *message, st
 
 /* As RFC 3164 has it. */
 static int
-put_syslog(const struct logsink *sink, const struct logsink_message *message, struct buf *line)
+put_syslog(struct logsink *sink, const struct logsink_message *message, struct buf *line)
 {
     struct tm tm = local_time(clock_wall_ms());
     char date[32], head[96];
@@ -182,7 +199,7 @@ append_field(struct buf *line, const char *name, const char *value)
 
 /* The journal's own protocol: one field a line. */
 static int
-put_journal(const struct logsink *sink, const struct logsink_message *message, struct buf *line)
+put_journal(struct logsink *sink, const struct logsink_message *message, struct buf *line)
 {
     char head[64];
 
@@ -204,10 +221,9 @@ put_journal(const struct logsink *sink, const struct logsink_message *message, s
 
 /* What ends a process is told to who started it, too, unless that is the journal again. */
 int
-logsink_put(const struct logsink *sink, const struct logsink_message *message)
+logsink_put(struct logsink *sink, const struct logsink_message *message)
 {
-    static int (*const puts[])(const struct logsink *, const struct logsink_message *,
-                               struct buf *) = {
+    static int (*const puts[])(struct logsink *, const struct logsink_message *, struct buf *) = {
         [LOG_TO_STDERR] = put_stderr,
         [LOG_TO_SYSLOG] = put_syslog,
         [LOG_TO_JOURNAL] = put_journal,

@@ -50,6 +50,7 @@ run_worker(const struct crew *crew, int ready_fd)
     opts.ready_fd = ready_fd;
     opts.detach = crew->detach;
     opts.n_restarts = crew->children[ROLE_WORKER].n_restarts;
+    log_remember(&holdings->board->logs[BOARD_WORKER]);
     fault_point("worker_start");
     return worker_main(&opts);
 }
@@ -71,6 +72,7 @@ run_sender(const struct crew *crew, int ready_fd)
     opts.ready_fd = ready_fd;
     opts.detach = crew->detach;
     opts.n_restarts = crew->children[ROLE_SENDER].n_restarts;
+    log_remember(&holdings->board->logs[BOARD_SENDER]);
     fault_point("sender_start");
     return sender_main(&opts);
 }

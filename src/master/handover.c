@@ -24,7 +24,7 @@ by_number(const void *a, const void *b)
 static void
 drop(struct handover *handover, const struct service_fd *taken)
 {
-    service_drop(taken->number);
+    service_keep(&handover->service, -1, taken->number);
     close(taken->fd);
     handover->dropped = true;
 }
@@ -161,6 +161,6 @@ handover_keep(struct handover *handover, const int *sockets, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         if (!is_held(handover, sockets[i]))
-            service_keep(sockets[i], handover->next_number++);
+            service_keep(&handover->service, sockets[i], handover->next_number++);
     }
 }

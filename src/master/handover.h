@@ -22,6 +22,7 @@ struct handover_socket {
 
 /* Zero-initialised: none. */
 struct handover {
+    struct service service; /* what it is told of them, and of the daemon */
     struct handover_socket sockets[SERVICE_FDS_MAX]; /* the service manager's own are the first */
     size_t n;
     size_t n_own;
@@ -51,7 +52,8 @@ const struct handover_socket *handover_restrict(struct handover *handover,
 const struct handover_socket *handover_use(struct handover *handover,
                                            const struct net_address *address);
 
-/* Gives the service manager the n sockets to keep, but for those that it has. */
+/* Gives the service manager the n sockets to keep, but for those that it has. They stay open while
+ * it has not taken them all, or until service_forget. */
 void handover_keep(struct handover *handover, const int *sockets, size_t n);
 
 #endif

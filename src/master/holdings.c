@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sysexits.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -191,7 +192,10 @@ holdings_open_gauges(struct holdings *holdings, const char *name)
     if (holdings->gauges >= 0)
         spawn_hold(&holdings->fds, holdings->gauges, KEPT_BY_WORKER);
     else if (errno != ENOENT)
-        log_warn("cannot read gauges from %s", name);
+        log_event(&(struct log_event){.level = LOG_WARNING,
+                                      .reason = strerror(errno),
+                                      .limit = &holdings->said_no_gauges},
+                  "cannot read gauges from %s: %s", name, strerror(errno));
 }
 
 void
@@ -218,6 +222,7 @@ holdings_keep_sockets(struct holdings *holdings)
 void
 holdings_stop_listening(struct holdings *holdings)
 {
+    service_forget(&holdings->handover.service);
     for (size_t i = 0; i < holdings->listeners.n; i++)
         spawn_close(&holdings->fds, &holdings->listeners.sockets[i]);
     holdings->listeners.n = 0;

@@ -9,6 +9,7 @@
 #include "base/board.h"
 #include "base/bulletin.h"
 #include "master/asking.h"
+#include "base/log_event.h"
 #include "master/config.h"
 #include "master/handover.h"
 #include "master/listen.h"
@@ -30,6 +31,7 @@ struct holdings {
     int spool_dir;             /* SPOOL_DIR; -1: none */
     int gauges_dir;            /* that of GAUGES_FILE; -1: none */
     int gauges;                /* GAUGES_FILE as it was when a worker was to be started; -1: none */
+    struct log_limit said_no_gauges;
 };
 
 /* Takes what a service manager hands over, before anything else is opened. Returns the highest

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_event.h"
 #include "base/sig.h"
 #include "master/crew.h"
 #include "master/daemon.h"
@@ -43,6 +44,12 @@ struct master {
     uint64_t alive_ms;       /* when it is due again */
 };
 
+static struct service *
+service_of(struct master *master)
+{
+    return &master->holdings.handover.service;
+}
+
 static void
 begin_stop(struct master *master)
 {
@@ -50,7 +57,7 @@ begin_stop(struct master *master)
         return;
     master->stopping = true;
     log_info("stopping: delivering what is left, for up to 10 s");
-    service_stopping("Stopping: delivering what is left");
+    service_say(service_of(master), SERVICE_STOPPING, "Stopping: delivering what is left");
     crew_stop(&master->crew);
 }
 
@@ -103,14 +110,15 @@ reap(struct master *master)
 }
 
 static void
-announce(const struct master *master)
+announce(struct master *master)
 {
     const struct config *config = master->config;
     const char *destination = config->sender.deliver ? config->destination : "nobody";
     unsigned port = master->holdings.listeners.port;
 
     log_info("serving udp port %u, sending to %s", port, destination);
-    service_ready("Serving udp port %u, sending to %s", port, destination);
+    service_say(service_of(master), SERVICE_READY, "Serving udp port %u, sending to %s", port,
+                destination);
 }
 
 /* For those who ask. */
@@ -136,7 +144,7 @@ reload_now(struct master *master)
     if (master->stopping)
         return;
     log_info("reading the configuration again");
-    service_reloading();
+    service_reloading(service_of(master));
     if (reload(&master->args, master->config, master->fresh) && master->config->sender.deliver)
         start_resolver(master);
     post_config(master);
@@ -171,8 +179,8 @@ tell_alive(struct master *master)
         return;
     if (master->ready && !master->stopping && !pulse_all_moved(master->crew.pulses, ROLE_COUNT))
         return;
-    service_alive();
-    master->alive_ms = now_ms + master->alive_every_ms;
+    if (service_alive())
+        master->alive_ms = now_ms + master->alive_every_ms;
 }
 
 /* What has become due, by time or by what was heard. */
@@ -187,7 +195,18 @@ advance(struct master *master)
     note_ready(master);
     if (master->reload_wanted && master->ready)
         reload_now(master);
+    log_tick();
+    service_advance(service_of(master), clock_mono_ms());
     tell_alive(master);
+}
+
+static uint64_t
+next_deadline(struct master *master)
+{
+    uint64_t crew_ms = crew_next_deadline(&master->crew);
+    uint64_t service_ms = service_of(master)->deadline_ms;
+
+    return service_ms != 0 && service_ms < crew_ms ? service_ms : crew_ms;
 }
 
 static void
@@ -199,7 +218,7 @@ serve(struct master *master)
     };
 
     for (advance(master); !crew_is_over(&master->crew); advance(master)) {
-        uint64_t deadline_ms = crew_next_deadline(&master->crew);
+        uint64_t deadline_ms = next_deadline(master);
 
         slots[SLOT_ASK].fd = resolve_poll_fd(&master->holdings.resolve);
         for (enum role role = 0; role < ROLE_COUNT; role++)

@@ -6,8 +6,10 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "base/log.h"
+#include "base/log_event.h"
 
 #define ERROR_BYTES    2048
 #define WARNINGS_BYTES 8192
@@ -69,6 +71,9 @@ take_changes(struct config *config, const struct config *fresh)
     return destination_changed;
 }
 
+/* Of a text whose values are escaped; each is of one request of an operator's. */
+static const struct log_event warning = {.level = LOG_WARNING, .is_escaped = true};
+
 void
 reload_log_warnings(const struct buf *warnings)
 {
@@ -79,7 +84,7 @@ reload_log_warnings(const struct buf *warnings)
         const char *end = memchr(line, '\n', left);
         size_t len = end != NULL ? (size_t)(end - line) : left;
 
-        log_warnx("%.*s", (int)len, line);
+        log_event(&warning, "%.*s", (int)len, line);
         left -= end != NULL ? len + 1 : len;
         line += end != NULL ? len + 1 : len;
     }
@@ -95,7 +100,7 @@ reload(const struct args *args, struct config *config, struct config *fresh)
     buf_init_fixed(&warnings, warning_bytes, sizeof(warning_bytes));
     memset(fresh, 0, sizeof(*fresh));
     if (config_load(args, fresh, &error, &warnings) != 0) {
-        log_warnx("the configuration stays as it was: %.*s", (int)error.len,
+        log_event(&warning, "the configuration stays as it was: %.*s", (int)error.len,
                   (const char *)error.data);
         return false;
     }

@@ -13,7 +13,6 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "base/net.h"
 #include "master/child.h"
 
@@ -24,7 +23,6 @@ resolve_open(struct resolve *resolve, struct spawn_fds *fds)
 
     resolve->pid = 0;
     resolve->again = false;
-    resolve->failing = false;
     error =
         spawn_pipe(fds, 0, KEPT_BY_NONE, KEPT_BY_SENDER, &resolve->ask_read, &resolve->ask_write);
     if (error != 0)
@@ -91,20 +89,19 @@ resolve_start(struct resolve *resolve, const struct spawn_fds *fds, const char *
         "cannot look up %s: fork: %s", host, strerror(-pid));
 }
 
-/* One warning when it begins; every further one is told at debug level. */
 static void
 log_failure(struct resolve *resolve, pid_t pid, int status)
 {
-    void (*say)(const char *, ...) __attribute__((format(printf, 1, 2))) =
-        resolve->failing ? log_debug : log_warnx;
     char text[CHILD_TEXT_MAX];
+    struct log_event again = {
+        .level = LOG_WARNING, .reason = text, .limit = &resolve->said_no_answer};
 
-    resolve->failing = true;
     child_format_status(status, text);
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-        say("resolver (pid %d) had no answer within %d s", (int)pid, RESOLVE_PATIENCE_S);
+        log_event(&again, "resolver (pid %d) had no answer within %d s", (int)pid,
+                  RESOLVE_PATIENCE_S);
     else
-        say("resolver (pid %d) died: %s", (int)pid, text);
+        log_event(&again, "resolver (pid %d) died: %s", (int)pid, text);
 }
 
 bool
@@ -113,9 +110,7 @@ resolve_reaped(struct resolve *resolve, pid_t pid, int status)
     if (resolve->pid == 0 || pid != resolve->pid)
         return false;
     resolve->pid = 0;
-    if (status == 0)
-        resolve->failing = false;
-    else
+    if (status != 0)
         log_failure(resolve, pid, status);
     return true;
 }

@@ -21,8 +21,7 @@ struct resolve {
     int addresses_read, addresses_write; /* packets of struct resolved; the sender reads */
     pid_t pid;                           /* of the resolver that is there, else 0 */
     bool again;                          /* the name changed while it was looking up the old one */
-    struct log_limit said_no_fork;
-    bool failing; /* the last one ended without an answer, which was said */
+    struct log_limit said_no_fork, said_no_answer;
 };
 
 /* Makes both pipes and enters them in fds. Returns 0 or -errno; what is open is then in fds. */

@@ -1,5 +1,6 @@
 /*
- * service: owns the words of sd_notify(3). Must not know what the daemon does.
+ * service: owns the words of sd_notify(3), and what of them is owed. Must not know what the daemon
+ * does.
  */
 #include "master/service.h"
 
@@ -8,41 +9,102 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
+
+#include "base/clock.h"
+#include "master/notify.h"
 
 /* In its store of descriptors; behind it the number. */
 #define KEPT "pystatsd-"
 
-/* What a service manager does not hear is lost on nobody else, so failures are not reported. */
+/* How long until it is tried again. */
+#define AGAIN_MS 250
 
-void
-service_ready(const char *format, ...)
+static int
+send_kept(const struct service_fd *kept)
 {
-    char text[256];
-    va_list args;
+    char text[64];
 
-    va_start(args, format);
-    (void)vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    (void)sd_notifyf(0, "READY=1\nSTATUS=%s", text);
+    /* Unasked, systemd would drop it as soon as poll(2) has an error of it. */
+    snprintf(text, sizeof(text),
+             kept->fd >= 0 ? "FDSTORE=1\nFDNAME=" KEPT "%d\nFDPOLL=0"
+                           : "FDSTOREREMOVE=1\nFDNAME=" KEPT "%d",
+             kept->number);
+    return notify_send(text, kept->fd);
+}
+
+static int
+send_word(const struct service *service, enum service_word word)
+{
+    static const char *const words[SERVICE_WORD_COUNT] = {
+        [SERVICE_READY] = "READY=1",
+        [SERVICE_STOPPING] = "STOPPING=1",
+    };
+    char text[SERVICE_STATUS_MAX + 64];
+
+    if (word == SERVICE_RELOADING)
+        snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, service->reload_us);
+    else
+        snprintf(text, sizeof(text), "%s\nSTATUS=%s", words[word], service->status);
+    return notify_send(text, -1);
+}
+
+/* What the next run needs comes first: who hears READY=1 may be asked for it. */
+static int
+send_owed(struct service *service)
+{
+    size_t n = 0;
+    int error = 0;
+
+    while (n < service->n_kept && (error = send_kept(&service->kept[n])) == 0)
+        n++;
+    service->n_kept -= n;
+    memmove(service->kept, service->kept + n, service->n_kept * sizeof(service->kept[0]));
+    for (enum service_word word = 0; word < SERVICE_WORD_COUNT && error == 0; word++) {
+        if (service->words[word] && (error = send_word(service, word)) == 0)
+            service->words[word] = false;
+    }
+    return error;
+}
+
+static void
+settle(struct service *service)
+{
+    service->deadline_ms = send_owed(service) == 0 ? 0 : clock_mono_ms() + AGAIN_MS;
 }
 
 void
-service_reloading(void)
+service_reloading(struct service *service)
 {
     struct timespec now;
 
     /* systemd compares this with its own clock to the microsecond: a coarser one would be early. */
     clock_gettime(CLOCK_MONOTONIC, &now);
-    (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
-                     (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+    service->reload_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    service->words[SERVICE_READY] = false;
+    service->words[SERVICE_RELOADING] = true;
+    settle(service);
 }
 
 void
-service_stopping(const char *status)
+service_say(struct service *service, enum service_word word, const char *format, ...)
 {
-    (void)sd_notifyf(0, "STOPPING=1\nSTATUS=%s", status);
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(service->status, sizeof(service->status), format, args);
+    va_end(args);
+    service->words[word] = true;
+    settle(service);
+}
+
+void
+service_advance(struct service *service, uint64_t now_ms)
+{
+    if (service->deadline_ms != 0 && now_ms >= service->deadline_ms)
+        settle(service);
 }
 
 uint64_t
@@ -53,10 +115,10 @@ service_watchdog_ms(void)
     return sd_watchdog_enabled(0, &period_us) > 0 ? period_us / 2000 : 0;
 }
 
-void
+bool
 service_alive(void)
 {
-    (void)sd_notify(0, "WATCHDOG=1");
+    return notify_send("WATCHDOG=1", -1) == 0;
 }
 
 static int
@@ -86,17 +148,22 @@ service_take(struct service_fd out[SERVICE_FDS_MAX])
 }
 
 void
-service_keep(int fd, int number)
+service_keep(struct service *service, int fd, int number)
 {
-    char text[64];
-
-    /* Unasked, systemd would drop it as soon as poll(2) has an error of it. */
-    snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=" KEPT "%d\nFDPOLL=0", number);
-    (void)sd_pid_notify_with_fds(0, 0, text, &fd, 1);
+    if (service->n_kept == SERVICE_OWED_MAX)
+        return;
+    service->kept[service->n_kept++] = (struct service_fd){.fd = fd, .number = number};
+    settle(service);
 }
 
 void
-service_drop(int number)
+service_forget(struct service *service)
 {
-    (void)sd_notifyf(0, "FDSTOREREMOVE=1\nFDNAME=" KEPT "%d", number);
+    size_t n = 0;
+
+    for (size_t i = 0; i < service->n_kept; i++) {
+        if (service->kept[i].fd < 0)
+            service->kept[n++] = service->kept[i];
+    }
+    service->n_kept = n;
 }

@@ -11,9 +11,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_event.h"
 #include "sender/choice.h"
 #include "sender/notice.h"
 #include "sender/replay.h"
+#include "sender/said.h"
 
 /* How long what is left may take when the daemon stops. */
 #define LAST_DELIVERY_MS 10000
@@ -34,11 +36,17 @@ log_found(struct delivery *delivery, enum vault_found found)
     uint64_t n_lines = queue_lines(queue_of(delivery), &n_batches);
 
     if (found == VAULT_FOREIGN)
-        log_warnx("the sender's file in STATE_DIR is not of this version: it begins anew");
+        log_event(&(struct log_event){.level = LOG_WARNING,
+                                      .limit = said_limit(delivery->opts, SAID_FOREIGN)},
+                  "the sender's file in STATE_DIR is not of this version: it begins anew");
     if (found == VAULT_DAMAGED)
-        log_warnx("what the sender before this one has counted is damaged: counts begin anew");
+        log_event(&(struct log_event){.level = LOG_WARNING,
+                                      .limit = said_limit(delivery->opts, SAID_UNSOUND)},
+                  "what the sender before this one has counted is damaged: counts begin anew");
     if (n_corrupt > 0)
-        log_warnx("%" PRIu64 " lines that the sender before this one has kept are damaged: they "
+        log_event(&(struct log_event){.level = LOG_WARNING,
+                                      .limit = said_limit(delivery->opts, SAID_CORRUPT)},
+                  "%" PRIu64 " lines that the sender before this one has kept are damaged: they "
                   "are dropped",
                   n_corrupt);
     /* Where one process dies after the other, it is no news. */
@@ -61,7 +69,7 @@ delivery_open(struct delivery *delivery, const struct sender_opts *opts)
     log_found(delivery, found);
     target_init(&delivery->target, opts->ask_fd, opts->addresses_fd, opts->destination,
                 opts->dns_refresh_ms);
-    outage_init(&delivery->outage, clock_mono_ms());
+    outage_init(&delivery->outage, &opts->board->outage, opts->destination, clock_mono_ms());
     if (carbon_init(&delivery->carbon, opts->connect_timeout_ms, opts->send_timeout_ms,
                     opts->await_fin) != 0)
         fatal(EXIT_FAILURE, "cannot start the sender");
@@ -76,27 +84,21 @@ is_sending(const struct delivery *delivery)
 }
 
 static void
-count_refused(struct delivery *delivery, uint64_t n_refused)
-{
-    if (n_refused > 0 && !delivery->said_refused)
-        log_warnx("%" PRIu64 " lines of a flush were not sent: carbon takes none like them; "
-                  "further ones are counted only",
-                  n_refused);
-    delivery->said_refused = delivery->said_refused || n_refused > 0;
-}
-
-static void
 delivered(struct delivery *delivery)
 {
     const char *destination = delivery->target.destination;
-    uint64_t now_ms = clock_mono_ms(), since_ms = delivery->outage.last_success_ms;
+    uint64_t now_ms = clock_mono_ms(), since_ms = delivery->outage.said->last_success_ms;
     uint64_t n_refused = delivery->opts->deliver ? delivery->carbon.render.n_refused : 0;
 
     if (outage_end(&delivery->outage, now_ms))
         log_event(&(struct log_event){.level = LOG_INFO, .peer = destination},
                   "carbon %s takes flushes again, after %" PRIu64 " s", destination,
                   (now_ms - since_ms) / 1000);
-    count_refused(delivery, n_refused);
+    if (n_refused > 0)
+        log_event(&(struct log_event){.level = LOG_WARNING,
+                                      .limit = said_limit(delivery->opts, SAID_REFUSED)},
+                  "%" PRIu64 " lines of a flush were not sent: carbon takes none like them",
+                  n_refused);
     notice_success(delivery, n_refused, now_ms);
     backlog_delivered(&delivery->backlog, &delivery->item, n_refused, now_ms);
 }
@@ -109,7 +111,8 @@ put_back(struct delivery *delivery)
         backlog_failed(&delivery->backlog, &delivery->item);
         return;
     }
-    log_event(&(struct log_event){.level = LOG_WARNING, .limit = &delivery->said_uncertain},
+    log_event(&(struct log_event){.level = LOG_WARNING,
+                                  .limit = said_limit(delivery->opts, SAID_UNCERTAIN)},
               "%" PRIu64 " lines are dropped: an aggregator may have taken some of them, and takes "
               "none twice",
               delivery->item.batch.n_lines);
@@ -121,16 +124,15 @@ log_failure(struct delivery *delivery, const char *why)
 {
     const char *destination = delivery->target.destination;
     struct outage *outage = &delivery->outage;
-    struct log_limit before = {0}; /* outages that were over too soon to be told */
+    struct log_event event = {.level = LOG_WARNING, .reason = why, .peer = destination};
     size_t n_batches;
 
     switch (outage_fail(outage, why, delivery->stopping, (uint32_t)random(), clock_mono_ms())) {
     case OUTAGE_WARNING:
-        before.n_unsaid = outage->n_untold - 1;
-        outage->n_untold = 0;
-        log_event(&(struct log_event){LOG_WARNING, why, NULL, destination, &before},
-                  "carbon %s does not take flushes: %s; keeping them and trying again", destination,
-                  why);
+        event.n_before = outage->said->n_untold - 1; /* over too soon to be told */
+        if (log_event(&event, "carbon %s does not take flushes: %s; keeping them and trying again",
+                      destination, why))
+            outage_told(outage, clock_mono_ms());
         break;
     case OUTAGE_DETAIL:
         queue_lines(queue_of(delivery), &n_batches);
@@ -219,7 +221,7 @@ move(struct delivery *delivery)
     queue_lines(queue_of(delivery), &n_batches);
     log_info("sending to %s from now on; %zu flushes wait", delivery->target.destination,
              n_batches);
-    outage_forget(&delivery->outage);
+    outage_forget(&delivery->outage, delivery->target.destination);
     if (is_sending(delivery) && carbon_step(&delivery->carbon, clock_mono_ms()) == CARBON_DELIVERED)
         delivered(delivery);
     cancel(delivery);
@@ -267,7 +269,8 @@ static void
 begin(struct delivery *delivery)
 {
     if (!batch_is_intact(&delivery->item.batch)) {
-        log_event(&(struct log_event){.level = LOG_WARNING, .limit = &delivery->said_damaged},
+        log_event(&(struct log_event){.level = LOG_WARNING,
+                                      .limit = said_limit(delivery->opts, SAID_DAMAGED)},
                   "%" PRIu64 " lines are damaged: they are dropped", delivery->item.batch.n_lines);
         backlog_dropped(&delivery->backlog, &delivery->item, LEDGER_CORRUPT);
     } else if (!delivery->opts->deliver) {

@@ -8,7 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/log_event.h"
 #include "sender/backlog.h"
 #include "sender/carbon.h"
 #include "sender/outage.h"
@@ -28,8 +27,6 @@ struct delivery {
     struct tally tally;
     bool stopping;
     uint64_t stop_deadline_ms;
-    bool said_refused; /* once in a process's life */
-    struct log_limit said_uncertain, said_damaged;
 };
 
 /* Takes up what is there to be sent, and says what was found. Ends the process where that cannot

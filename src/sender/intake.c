@@ -12,7 +12,9 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/log_event.h"
 #include "sender/gauges.h"
+#include "sender/said.h"
 #include "sender/trace.h"
 
 #define FRAMES_PER_TURN 1024
@@ -82,7 +84,7 @@ add_own(struct intake *intake, const struct ledger *ledger, struct batch *batch)
         .told = &journal_of(intake)->told,
         .queue_lines = queue_lines(&delivery->backlog.queue, &n_batches),
         .has_spool = delivery->backlog.stow.is_open,
-        .last_success_age_s = (clock_mono_ms() - delivery->outage.last_success_ms) / 1000,
+        .last_success_age_s = (clock_mono_ms() - delivery->outage.said->last_success_ms) / 1000,
         .n_restarts = intake->opts->n_restarts,
     };
 
@@ -102,7 +104,8 @@ save_gauges(struct intake *intake, const struct batch *batch)
                         batch->records.len);
     board_count(beat);
     if (error != 0)
-        log_event(&(struct log_event){.level = LOG_WARNING, .limit = &intake->said_gauges},
+        log_event(&(struct log_event){.level = LOG_WARNING,
+                                      .limit = said_limit(intake->opts, SAID_GAUGES)},
                   "cannot write GAUGES_FILE: %s", strerror(-error));
 }
 
@@ -110,12 +113,14 @@ static void
 log_left_out(struct intake *intake, const struct batch *batch)
 {
     if (batch->n_dropped > 0)
-        log_event(&(struct log_event){.level = LOG_WARNING, .limit = &intake->said_no_room},
+        log_event(&(struct log_event){.level = LOG_WARNING,
+                                      .limit = said_limit(intake->opts, SAID_NO_ROOM)},
                   "%" PRIu64 " of %" PRIu64 " lines of a flush are left out: they have no room in "
                   "QUEUE_MEMORY",
                   batch->n_dropped, batch->n_dropped + batch->n_lines);
     if (batch->n_unkept > 0)
-        log_event(&(struct log_event){.level = LOG_WARNING, .limit = &intake->said_no_memory},
+        log_event(&(struct log_event){.level = LOG_WARNING,
+                                      .limit = said_limit(intake->opts, SAID_NO_MEMORY)},
                   "%" PRIu64 " lines of a flush are left out: there is no memory for them",
                   batch->n_unkept);
 }
@@ -126,7 +131,8 @@ show(struct intake *intake, const struct batch *batch)
     int error = trace_batch(STDOUT_FILENO, batch, &intake->opts->dialect);
 
     if (error < 0)
-        log_event(&(struct log_event){.level = LOG_WARNING, .limit = &intake->said_unshown},
+        log_event(&(struct log_event){.level = LOG_WARNING,
+                                      .limit = said_limit(intake->opts, SAID_UNSHOWN)},
                   "cannot print a flush, or not all of it: %s", strerror(-error));
 }
 
@@ -171,15 +177,15 @@ is_taken(struct intake *intake, uint64_t id)
     return stow_find(&backlog->stow, id) != NULL;
 }
 
-/* The worker and the pipe are ours, so this is a fault of the machine or the program: it is said
- * once, and counted from then on. */
+/* The worker and the pipe are ours, so this is a fault of the machine or the program. */
 static void
 count_bad(struct intake *intake, const char *why)
 {
     intake->delivery->tally.frames_bad++;
-    if (!intake->said_bad)
-        log_warnx("a packet from the worker is not usable: %s; further ones are counted only", why);
-    intake->said_bad = true;
+    log_event(&(struct log_event){.level = LOG_WARNING,
+                                  .reason = why,
+                                  .limit = said_limit(intake->opts, SAID_BAD_PACKET)},
+              "a packet from the worker is not usable: %s", why);
 }
 
 static void
@@ -259,7 +265,9 @@ end(struct intake *intake)
     intake->has_ended = true;
     if (intake->incoming == NULL || intake->opts->arena_outlives)
         return;
-    log_warnx("the worker ended within a flush: what came of it is sent");
+    log_event(&(struct log_event){.level = LOG_WARNING,
+                                  .limit = said_limit(intake->opts, SAID_UNFINISHED)},
+              "the worker ended within a flush: what came of it is sent");
     commit(intake);
 }
 

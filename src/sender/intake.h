@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/log_event.h"
 #include "pipe/inlet.h"
 #include "sender/batch.h"
 #include "sender/delivery.h"
@@ -22,12 +21,10 @@ struct intake {
     struct batch *incoming; /* the flush whose frames are arriving, or NULL */
     bool passing;           /* it was taken before, and is passed over */
     bool has_ended;         /* every writer of the pipe is gone */
-    bool said_bad;          /* once in a process's life */
     bool lacks;             /* something of a flush was lost: it is to be sent anew */
     uint64_t broken_id;     /* the flush that held what is no record, last */
     unsigned n_broken;      /* frames of it, of all its tries */
     uint64_t asked_ms;      /* monotonic: for that, last */
-    struct log_limit said_gauges, said_no_room, said_no_memory, said_unshown;
 };
 
 /* Tells the worker how far the sender before this one has come, and that a new one is there.

@@ -9,17 +9,15 @@
 #include <stdint.h>
 
 #include "base/backoff.h"
+#include "base/board.h"
 
 struct outage {
     struct backoff backoff;
     uint64_t retry_ms; /* nothing is tried before */
     bool failing;
-    bool told;         /* that it is */
-    uint64_t told_ms;  /* the last time, of this outage or another; 0: never */
-    uint64_t n_untold; /* outages since then */
-    char reason[128];  /* the last that was told */
+    char reason[128]; /* the last that was told, at whatever level */
     uint64_t reason_ms;
-    uint64_t last_success_ms;
+    struct board_outage *said;
 };
 
 /* What a failed try deserves. */
@@ -30,18 +28,23 @@ enum outage_word {
                        debugging */
 };
 
-/* None; the time until now counts as good. */
-void outage_init(struct outage *outage, uint64_t now_ms);
+/* None that this process knows of. Where nothing was said of destination, the time until now counts
+ * as good. Borrows said. */
+void outage_init(struct outage *outage, struct board_outage *said, const char *destination,
+                 uint64_t now_ms);
 
 /* A try failed. The next one has its time; while stopping, soon. chance is any random number. */
 enum outage_word outage_fail(struct outage *outage, const char *why, bool stopping, uint32_t chance,
                              uint64_t now_ms);
 
+/* What OUTAGE_WARNING asked for has been said. */
+void outage_told(struct outage *outage, uint64_t now_ms);
+
 /* A try succeeded. Returns whether that ends an outage that was told. */
 bool outage_end(struct outage *outage, uint64_t now_ms);
 
 /* Another destination: what was told was of another. */
-void outage_forget(struct outage *outage);
+void outage_forget(struct outage *outage, const char *destination);
 
 /* Things have changed: the next try is due, and the waits begin anew. */
 void outage_hope(struct outage *outage);

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_event.h"
 #include "base/ready.h"
 #include "sender/delivery.h"
 #include "sender/intake.h"
@@ -76,6 +77,7 @@ sender_run(struct sender *sender)
         if (sender->intake.has_ended && !sender->delivery.stopping)
             delivery_stop(&sender->delivery);
         delivery_go(&sender->delivery);
+        log_tick();
     }
 }
 

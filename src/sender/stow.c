@@ -11,6 +11,8 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/log_event.h"
+#include "sender/said.h"
 
 /* A disk is slow, and others wait. */
 #define PUT_MS 1000
@@ -123,7 +125,7 @@ log_bad(struct stow *stow)
 
     log_event(&(struct log_event){.level = LOG_WARNING,
                                   .reason = spool->bad_reason,
-                                  .limit = &stow->said_bad},
+                                  .limit = said_limit(stow->opts, SAID_BAD_FILE)},
               "a flush in SPOOL_DIR, of %" PRIu64 ", cannot be used: %s; it is set aside",
               spool->bad_file.timestamp_s, spool->bad_reason);
 }
@@ -131,20 +133,24 @@ log_bad(struct stow *stow)
 void
 stow_open(struct stow *stow, struct queue *queue, const struct sender_opts *opts)
 {
-    uint64_t *beat = opts->board != NULL ? &opts->board->beats[BOARD_SENDER] : NULL;
     int error = 0;
 
     memset(stow, 0, sizeof(*stow));
+    stow->opts = opts;
     if (opts->spool_fd >= 0)
-        error = spool_open(&stow->spool, opts->spool_fd, opts->spool_max_bytes,
-                           opts->spool_max_age_ms, clock_wall_ms(), beat);
-    stow->never_twice = opts->never_twice;
+        error =
+            spool_open(&stow->spool, opts->spool_fd, opts->spool_max_bytes, opts->spool_max_age_ms,
+                       clock_wall_ms(), &opts->board->beats[BOARD_SENDER]);
     stow->is_open = opts->spool_fd >= 0 && error == 0;
     if (error != 0)
-        log_warnx("cannot use SPOOL_DIR: %s", strerror(-error));
+        log_event(&(struct log_event){.level = LOG_WARNING,
+                                      .reason = strerror(-error),
+                                      .limit = said_limit(opts, SAID_NO_SPOOL)},
+                  "cannot use SPOOL_DIR: %s", strerror(-error));
     if (stow->spool.n_bad_files > 0)
         log_bad(stow);
-    if (stow->spool.n_files > 0)
+    /* Where one process dies after the other, it is no news. */
+    if (stow->spool.n_files > 0 && opts->n_restarts == 0)
         log_info("%zu flushes wait in SPOOL_DIR, of %" PRIu64 " lines", stow->spool.n_files,
                  stow->spool.n_lines);
     finish_all(stow, queue);
@@ -181,8 +187,9 @@ stow_put(struct stow *stow, struct queue *queue, uint32_t slot)
 static void
 warn(struct stow *stow, const char *what, int error)
 {
-    log_event(&(struct log_event){.level = LOG_WARNING, .limit = &stow->said_unwritable},
-              "%s SPOOL_DIR: %s", what, strerror(-error));
+    log_event(
+        &(struct log_event){.level = LOG_WARNING, .limit = said_limit(stow->opts, SAID_UNWRITABLE)},
+        "%s SPOOL_DIR: %s", what, strerror(-error));
 }
 
 bool
@@ -213,7 +220,7 @@ stow_load(struct stow *stow, struct queue *queue)
     struct batch *batch = NULL;
 
     remove_leftover(stow, queue);
-    if (has_leftover(stow) && stow->never_twice)
+    if (has_leftover(stow) && stow->opts->never_twice)
         return NULL;
     while (stow->is_open && (file = spool_oldest(&stow->spool)) != NULL) {
         uint64_t n_bad_files = stow->spool.n_bad_files;

@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/log_event.h"
 #include "sender/queue.h"
 #include "sender/sender.h"
 #include "sender/spool.h"
@@ -17,14 +16,13 @@
 struct stow {
     struct spool spool;
     bool is_open;
-    bool never_twice;           /* nothing more is taken out while leftover is there */
     struct spool_file leftover; /* in the spool no more, but its file could not be removed */
     uint64_t n_bad_seen, n_dropped_seen; /* of the spool's counts: what is in the ledger */
-    struct log_limit said_unwritable, said_bad;
+    const struct sender_opts *opts;
 };
 
 /* Takes up what is in the directory, where there is one. Where it cannot be used that is logged,
- * and it is as if there were none. */
+ * and it is as if there were none. Borrows opts. */
 void stow_open(struct stow *stow, struct queue *queue, const struct sender_opts *opts);
 
 /* Everything stays. */

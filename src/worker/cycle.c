@@ -16,8 +16,10 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/log_event.h"
 #include "worker/inherit.h"
 #include "worker/live.h"
+#include "worker/said.h"
 
 static int
 init_push(struct cycle *cycle)
@@ -128,7 +130,7 @@ log_culprit(struct cycle *cycle, const struct culprit *culprit)
     if (culprit->n_refused > 0)
         log_event(&(struct log_event){.level = LOG_WARNING,
                                       .name = prefix,
-                                      .limit = &cycle->said_refused},
+                                      .limit = said_limit(cycle->opts, SAID_REFUSED)},
                   "%" PRIu64 " lines were refused for want of room (MAX_METRICS, MEMORY_LIMIT), "
                   "most of them under %s",
                   culprit->n_refused, prefix);
@@ -255,7 +257,8 @@ cycle_close_if_due(struct cycle *cycle)
     }
     keep_open_interval(cycle);
     if (!was_holding)
-        log_event(&(struct log_event){.level = LOG_WARNING, .limit = &cycle->said_set_back},
+        log_event(&(struct log_event){.level = LOG_WARNING,
+                                      .limit = said_limit(cycle->opts, SAID_SET_BACK)},
                   "the clock was set back by more than half an interval: the open interval goes on "
                   "until it ends again");
 }

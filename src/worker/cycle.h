@@ -9,7 +9,6 @@
 #include <stdint.h>
 
 #include "base/board.h"
-#include "base/log_event.h"
 #include "metric/filter.h"
 #include "worker/desk.h"
 #include "worker/hold.h"
@@ -32,7 +31,6 @@ struct cycle {
     bool is_partial;  /* what is on its way is of the open interval, and the shards go on */
     struct push push;
     struct desk_facts facts;
-    struct log_limit said_refused, said_set_back;
 };
 
 /* Goes on where the process before this one has stopped, and starts the shards. Borrows all.

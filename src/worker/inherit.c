@@ -8,12 +8,15 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/log_event.h"
 #include "metric/adopt.h"
 #include "metric/gaugefile.h"
+#include "worker/said.h"
 
 #define GAUGES_FILE_MAX ((off_t)256 << 20)
 
@@ -90,7 +93,7 @@ make_regions(const struct store_map *map, const struct inherit_opts *opts)
 
 /* The entries of a file that is whole. */
 static void
-load_gauges(struct table *table, const struct name_limits *limits, const struct gaugefile *file)
+load_gauges(struct table *table, const struct worker_opts *opts, const struct gaugefile *file)
 {
     char scratch[NAME_LEN_MAX];
     struct gaugefile left = *file;
@@ -100,29 +103,40 @@ load_gauges(struct table *table, const struct name_limits *limits, const struct 
     while (gaugefile_next(&left, &entry)) {
         struct name name;
 
-        if (name_clean(entry.name, entry.name_len, limits, scratch, &name) == PARSE_OK &&
+        if (name_clean(entry.name, entry.name_len, &opts->names, scratch, &name) == PARSE_OK &&
             adopt_gauge(table, &name, entry.value, entry.set_ms) == 0)
             n++;
         else
             n_refused++;
     }
-    log_info("%" PRIu64 " gauges of GAUGES_FILE are back, %" PRIu64 " are not", n, n_refused);
+    log_event(&(struct log_event){.level = LOG_INFO, .limit = said_limit(opts, SAID_GAUGES)},
+              "%" PRIu64 " gauges of GAUGES_FILE are back, %" PRIu64 " are not", n, n_refused);
+}
+
+static void
+log_ignored(const struct worker_opts *opts, const char *why)
+{
+    log_event(&(struct log_event){.level = LOG_WARNING,
+                                  .reason = why,
+                                  .limit = said_limit(opts, SAID_NO_GAUGES)},
+              "GAUGES_FILE is ignored: %s", why);
 }
 
 /* A file that is not good is no gauges. */
 static void
-restore_gauges(struct table *table, const struct name_limits *limits, int fd)
+restore_gauges(struct table *table, const struct worker_opts *opts)
 {
     struct stat status;
     struct gaugefile file;
     enum gaugefile_verdict verdict;
     uint8_t *bytes;
     size_t len;
+    int fd = opts->gauges_fd;
 
     if (fd < 0 || fstat(fd, &status) != 0 || status.st_size == 0)
         return;
     if (status.st_size > GAUGES_FILE_MAX || (bytes = malloc((size_t)status.st_size)) == NULL) {
-        log_warnx("GAUGES_FILE is ignored: it is too large");
+        log_ignored(opts, "it is too large");
         return;
     }
     len = (size_t)status.st_size;
@@ -130,9 +144,9 @@ restore_gauges(struct table *table, const struct name_limits *limits, int fd)
         len = 0;
     verdict = gaugefile_open(bytes, len, &file);
     if (verdict == GAUGEFILE_OK)
-        load_gauges(table, limits, &file);
+        load_gauges(table, opts, &file);
     else
-        log_warnx("GAUGES_FILE is ignored: %s", gaugefile_strerror(verdict));
+        log_ignored(opts, gaugefile_strerror(verdict));
     free(bytes);
 }
 
@@ -142,12 +156,15 @@ tell(enum store_outcome outcome, const struct worker_opts *opts)
     switch (outcome) {
     case STORE_ADOPTED: log_debug("going on with what the worker before has left"); break;
     case STORE_FOREIGN:
-        log_warnx("what is there of before was made by another version, or for other THREADS or "
-                  "another MEMORY_LIMIT: starting anew; its open interval is lost, unless it was "
-                  "flushed");
+        log_event(
+            &(struct log_event){.level = LOG_WARNING, .limit = said_limit(opts, SAID_FOREIGN)},
+            "what is there of before was made by another version, or for other THREADS or "
+            "another MEMORY_LIMIT: starting anew; its open interval is lost, unless it was "
+            "flushed");
         break;
     case STORE_BROKEN:
-        log_warnx("what the worker before has left is not sound%s: starting anew; its open "
+        log_event(&(struct log_event){.level = LOG_WARNING, .limit = said_limit(opts, SAID_BROKEN)},
+                  "what the worker before has left is not sound%s: starting anew; its open "
                   "interval is lost",
                   opts->crashed ? ", or two in a row have died of it" : "");
         break;
@@ -165,7 +182,7 @@ begin_anew(struct store_map *map, const struct inherit_opts *opts, enum store_ou
         return error;
     first->stats.resets = outcome == STORE_BROKEN;
     first->stats_check = selfstat_check(&first->stats);
-    restore_gauges(&first->table, &opts->worker->names, opts->worker->gauges_fd);
+    restore_gauges(&first->table, opts->worker);
     store_settled(map->store);
     return 0;
 }
@@ -179,8 +196,10 @@ init_shard(const struct store_map *map, struct shard *shard, const struct inheri
         .n_sockets = worker->n_sockets / worker->n_threads,
         .names = worker->names,
         .done_fd = opts->done_fd,
-        .crashed = worker->crashed,
-        .quarantine_fd = worker->quarantine_fd,
+        .quarantine = {.crashed = worker->crashed,
+                       .fd = worker->quarantine_fd,
+                       .said = said_limit(worker, SAID_QUARANTINED),
+                       .said_unsaved = said_limit(worker, SAID_UNSAVED)},
     };
 
     for (size_t j = 0; j < shard_opts.n_sockets; j++) {

@@ -49,9 +49,12 @@ show_bad(struct lines *lines, const struct datagram *datagram, const char *line,
     buf_init_fixed(&shown, text, sizeof(text));
     buf_append_escaped(&shown, line, len, SHOWN_MAX);
     net_format(datagram->from, from);
-    log_event(
-        &(struct log_event){.level = LOG_DEBUG, .reason = parse_error_name(error), .peer = from},
-        "bad line from %s: %s: \"%.*s\"", from, parse_error_name(error), (int)shown.len, text);
+    log_event(&(struct log_event){.level = LOG_DEBUG,
+                                  .reason = parse_error_name(error),
+                                  .peer = from,
+                                  .is_escaped = true},
+              "bad line from %s: %s: \"%.*s\"", from, parse_error_name(error), (int)shown.len,
+              text);
 }
 
 static unsigned

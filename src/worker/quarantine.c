@@ -3,13 +3,14 @@
  */
 #include "worker/quarantine.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #include "base/fault.h"
-#include "base/log.h"
 #include "base/log_event.h"
 
 #define DEATHS_MAX 2
@@ -30,32 +31,34 @@ to_hex(const struct datagram *datagram, size_t max, char *out)
 }
 
 static void
-save(const struct datagram *datagram, const char *from, int fd)
+save(const struct datagram *datagram, const char *from, const struct quarantine_opts *opts)
 {
     char text[2 * SAVED_MAX + NET_TEXT_MAX + 32];
     struct stat status;
     int len;
 
-    if (fd < 0 || fstat(fd, &status) != 0 || status.st_size > FILE_MAX)
+    if (opts->fd < 0 || fstat(opts->fd, &status) != 0 || status.st_size > FILE_MAX)
         return;
     len = snprintf(text, NET_TEXT_MAX + 32, "%s %zu ", from, datagram->len);
     len += (int)to_hex(datagram, SAVED_MAX, text + len);
     text[len++] = '\n';
-    if (write(fd, text, (size_t)len) != len)
-        log_warn("cannot save the datagram");
+    if (write(opts->fd, text, (size_t)len) != len)
+        log_event(&(struct log_event){.level = LOG_WARNING, .limit = opts->said_unsaved},
+                  "cannot save the datagram: %s", strerror(errno));
 }
 
 static void
-set_aside(struct store_region *region, const struct datagram *datagram, int fd)
+set_aside(struct store_region *region, const struct datagram *datagram,
+          const struct quarantine_opts *opts)
 {
     char hex[2 * LOGGED_MAX + 1], from[NET_TEXT_MAX];
 
     to_hex(datagram, LOGGED_MAX, hex);
     net_format(datagram->from, from);
-    log_event(&(struct log_event){.level = LOG_WARNING, .peer = from},
+    log_event(&(struct log_event){.level = LOG_WARNING, .peer = from, .limit = opts->said},
               "two workers have died of a datagram of %zu bytes from %s: it is left out: %s%s",
               datagram->len, from, hex, datagram->len > LOGGED_MAX ? "..." : "");
-    save(datagram, from, fd);
+    save(datagram, from, opts);
     undo_note(&region->undo, &region->stats, sizeof(region->stats));
     undo_note(&region->undo, &region->stats_check, sizeof(region->stats_check));
     undo_note(&region->undo, &region->hand.skipped, sizeof(region->hand.skipped));
@@ -67,19 +70,19 @@ set_aside(struct store_region *region, const struct datagram *datagram, int fd)
 }
 
 void
-quarantine_judge(struct store_region *region, const struct ingest *ingest, int n, bool has_crashed,
-                 int fd)
+quarantine_judge(struct store_region *region, const struct ingest *ingest, int n,
+                 const struct quarantine_opts *opts)
 {
     struct hand *hand = &region->hand;
     uint64_t suspect = hand->serial * HAND_DATAGRAMS + hand->busy;
 
     if ((int)hand->busy >= n)
         return;
-    if (has_crashed) {
+    if (opts->crashed) {
         hand->n_deaths = suspect == hand->suspect ? hand->n_deaths + 1 : 1;
         hand->suspect = suspect;
     }
     /* Somebody else may have killed the one that was about to set it aside. */
     if (suspect == hand->suspect && hand->n_deaths >= DEATHS_MAX)
-        set_aside(region, &ingest->datagrams[hand->busy], fd);
+        set_aside(region, &ingest->datagrams[hand->busy], opts);
 }

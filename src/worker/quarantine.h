@@ -6,14 +6,20 @@
 
 #include <stdbool.h>
 
+#include "base/log_event.h"
 #include "worker/ingest.h"
 #include "worker/store.h"
 
-/* To be asked by each successor, with what ingest found in the hand: n datagrams. has_crashed: its
- * predecessor has died of itself. Once two that did had the same datagram before them, this is not
- * to be looked at again: it is counted, logged, and appended as hex to the file fd, unless that is
- * -1 or too long. */
+struct quarantine_opts {
+    bool crashed; /* the process before this one died of itself */
+    int fd;       /* a file to append to, as hex, unless it is too long; -1: none */
+    struct log_limit *said, *said_unsaved; /* of what is set aside, and what cannot be written */
+};
+
+/* To be asked by each successor, with what ingest found in the hand: n datagrams. Once two that
+ * died of themselves had the same datagram before them, this is not to be looked at again: it is
+ * counted, logged and saved. */
 void quarantine_judge(struct store_region *region, const struct ingest *ingest, int n,
-                      bool has_crashed, int fd);
+                      const struct quarantine_opts *opts);
 
 #endif

@@ -224,7 +224,7 @@ shard_init(struct shard *shard, const struct shard_opts *opts, struct store_regi
     lines_init(&shard->lines, region, &shard->ingest, &shard->culprit, &opts->names);
     n = ingest_resume(&shard->ingest);
     lines_settle(&shard->lines, (size_t)n);
-    quarantine_judge(region, &shard->ingest, n, opts->crashed, opts->quarantine_fd);
+    quarantine_judge(region, &shard->ingest, n, &opts->quarantine);
     lines_apply(&shard->lines, (size_t)n, now_ms);
     ingest_done(&shard->ingest);
 }

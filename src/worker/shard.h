@@ -15,6 +15,7 @@
 #include "worker/culprit.h"
 #include "worker/ingest.h"
 #include "worker/lines.h"
+#include "worker/quarantine.h"
 #include "worker/store.h"
 
 struct shard;
@@ -24,9 +25,8 @@ struct shard_opts {
     size_t n_sockets;
     uint32_t told_drops[STORE_SOCKETS_MAX]; /* see worker/worker.h */
     struct name_limits names;
-    int done_fd;       /* eventfd of the one who asks: it has been done */
-    bool crashed;      /* the process before this one died of itself */
-    int quarantine_fd; /* see worker/quarantine.h */
+    int done_fd; /* eventfd of the one who asks: it has been done */
+    struct quarantine_opts quarantine;
 };
 
 /* What a shard is asked for. Before SHARD_HALT and SHARD_STOP, what the kernel has queued is read;

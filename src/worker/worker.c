@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_event.h"
 #include "base/ready.h"
 #include "base/sig.h"
 #include "worker/admin.h"
@@ -218,6 +219,7 @@ worker_run(struct worker *worker)
     while (!worker->stopping) {
         wait_for_events(worker, next_deadline(worker));
         read_signals(worker);
+        log_tick();
         cycle_close_if_due(&worker->cycle);
         cycle_begin_if_closed(&worker->cycle);
         push_interval(worker);

@@ -1,5 +1,6 @@
 """The daemon from outside: started, told, watched and ended. One instance is one process group."""
 
+import collections
 import os
 import re
 import shutil
@@ -162,6 +163,14 @@ class Daemon:
     def warnings(self, about=""):
         """The warnings logged so far that mention something."""
         return [it for it in self.log.splitlines() if "[WARN" in it and about in it]
+
+    def told(self):
+        """What an operator was told so far, above debug level: how often each kind of line came, by
+        its text without numbers."""
+        lines = re.findall(r"^[0-9-]{10} [0-9:,]{12} (\[(?:INFO|WARNING|ERROR)\] .*)$", self.log, re.M)
+        return collections.Counter(
+            re.sub(r"[0-9]+", "N", re.sub(r" \(and \d+ times before\)$", "", it)) for it in lines
+        )
 
     @property
     def pid(self):

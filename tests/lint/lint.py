@@ -38,6 +38,17 @@ PUBLIC = "src/client/pystatsd.h"
 SOLE_INCLUDERS = {"confuse.h": "src/master/config.c", "systemd/*": "src/master/service.c",
                   "curses.h": "src/cli/top.c", "term.h": "src/cli/terminal.c"}
 
+# Whose warnings come once in a start, a stop or an operator's request, or are limited otherwise.
+SAID_ONCE = {
+    "src/master/crew.c": {"log_end", "log_kill", "give_up"},
+    "src/master/daemon.c": {"remove_pidfile"},
+    "src/master/listen.c": {"log_buffer"},
+    "src/master/master.c": {"note_ready"},
+    "src/master/reload.c": {"?"},
+    "src/sender/delivery.c": {"keep_the_rest", "log_failure"},
+    "src/worker/worker.c": {"finish"},
+}
+
 FUNCTION_MEDIAN, FUNCTION_P90, FUNCTION_LONGEST = 15, 45, 70
 FILE_LINES = 400
 HEADER_PROTOTYPES = 8
@@ -251,6 +262,31 @@ def forbidden_words(root):
                 yield at(root, path, number, "typedef of a struct")
 
 
+def _warnings(text):
+    """(offset, limit) of each warning; of a limit that is none, None."""
+    for call in re.finditer(r"\blog_warnx?\(", text):
+        yield call.start(), None
+    for event in re.finditer(r"struct log_event\b[^;{]*(\{[^{}]*\})", text):
+        limit = re.search(r"\.limit = (.*?)(?:,\s*\.|,?\s*\}$)", event.group(1), re.S)
+        if re.search(r"LOG_(WARNING|ERR)\b", event.group(1)):
+            yield event.start(), " ".join(limit.group(1).split()) if limit else None
+
+
+def warnings_are_limited(root):
+    """What repeats is said once a minute, each kind for itself."""
+    for path in sources(root, "*/*.c"):
+        text, name, seen = csource.code_only(path.read_text()), path.relative_to(root).as_posix(), set()
+        functions = csource.functions(text)
+        for offset, limit in _warnings(text) if path.parent.name != "base" else ():
+            line = text.count("\n", 0, offset) + 1
+            inside = (it.name for it in functions if it.line <= line <= it.line + it.length)
+            if limit is None and next(inside, "?") not in SAID_ONCE.get(name, ()):
+                yield at(root, path, line, "a warning without a limit")
+            elif limit is not None and limit in seen:
+                yield at(root, path, line, f"{limit} is another warning's limit, too")
+            seen.add(limit)
+
+
 def backward_gotos(root):
     for path in sources(root, "*/*.c"):
         for function in csource.functions(path.read_text()):
@@ -310,7 +346,7 @@ def units_have_checks(root):
 
 RULES = [formatting, include_directions, sole_includers, headers_stand_alone, public_header, guards,
          include_circles, function_lengths, file_lengths, header_prototypes, conditionals,
-         function_macros, forbidden_words, backward_gotos, opening_comments, shell_scripts,
+         function_macros, forbidden_words, warnings_are_limited, backward_gotos, opening_comments, shell_scripts,
          python_files, top_level, units_have_checks]
 
 

@@ -45,6 +45,7 @@ def function(name, n_lines):
     return f"\nint\n{name}(int n)\n{{\n" + "    n++;\n" * (n_lines - 1) + "    return n;\n}\n"
 
 
+SAYS = "/* */\nvoid\nsay(void)\n{{\n    {};\n}}\n"
 PROTOTYPES = [f"/* Number {i}. */\nint x_{i}(void);\n" for i in range(9)]
 
 # rule, the file that breaks it, its text, what the finding says
@@ -84,6 +85,12 @@ BAD = [
     ("function_macros", "src/metric/m.c", "/* */\n#define MAX(a, b) a\n", "MAX"),
     ("forbidden_words", "src/base/x.c", "/* */\nint *x = alloca(3);\n", "alloca"),
     ("forbidden_words", "src/base/x.h", "/* */\ntypedef struct x x;\n", "typedef"),
+    ("warnings_are_limited", "src/worker/x.c", SAYS.format('log_warnx("x")'), "x.c:5: a warning"),
+    ("warnings_are_limited", "src/worker/x.c",
+     SAYS.format('log_event(&(struct log_event){.level = LOG_WARNING}, "x")'), "without a limit"),
+    ("warnings_are_limited", "src/worker/x.c",
+     SAYS.format("struct log_event again = {\n.level = LOG_ERR, .limit = a,\n}") +
+     SAYS.format("struct log_event again = {.limit = a, .level = LOG_WARNING}"), "a is another"),
     ("backward_gotos", "src/base/x.c", "int\ny(void)\n{\nup:\n    goto up;\n}\n", "goto up"),
     ("opening_comments", "src/base/x.c", "#include <stdio.h>\n", "does not open"),
     ("opening_comments", "tests/unit/base/check_x.c", "int x;\n", "does not open"),
@@ -114,6 +121,11 @@ FINE = [
     ("function_macros", "src/base/x.h", "/* */\n#define X(a) a\n"),
     ("function_macros", "src/metric/m.c", "/* */\n#define X (1)\n"),
     ("forbidden_words", "src/base/x.c", '/* alloca(3) */ const char *x = "alloca(3)";\n'),
+    ("warnings_are_limited", "src/worker/x.c",
+     SAYS.format("log_event(&(struct log_event){.level = LOG_WARNING, .limit = f(a, b)}, 1)")),
+    ("warnings_are_limited", "src/worker/x.c", SAYS.format("a = (struct log_event){LOG_DEBUG}")),
+    ("warnings_are_limited", "src/worker/worker.c",
+     '/* */\nvoid\nfinish(void)\n{\n    log_warnx("x");\n}\n'),
     ("backward_gotos", "src/base/x.c", "int\ny(void)\n{\n    goto out;\nout:\n    return 0;\n}\n"),
     ("python_files", "tests/lib/x.py", "import os  # noqa: F401\n"),
     ("top_level", "build-debug", ""),

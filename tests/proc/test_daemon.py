@@ -118,7 +118,7 @@ def test_logs_to_syslog(background):
     if os.access("/dev/log", os.W_OK):
         assert result.stderr == ""
     else:
-        assert re.fullmatch(r".* nobody listens at /dev/log .*\n", result.stderr)
+        assert re.fullmatch(r".* nobody takes datagrams at /dev/log .*\n", result.stderr)
 
 
 def test_stderr_is_let_go_of_with_a_warning(background):
@@ -369,3 +369,27 @@ def test_service_manager_is_told(daemon):
     assert daemon.notify.count("STOPPING=1") == 0
     assert daemon.stop() == 0
     assert daemon.notify.count("STOPPING=1") == 1
+
+
+def test_manager_that_does_not_read(daemons, sink):
+    """It holds up nobody, and hears what matters once it reads again."""
+    daemon = daemons(sink)
+    sent = 0
+    daemon.notify.poll()
+    for number in range(40):  # two messages each; nobody reads from here on
+        daemon.tell(signal.SIGHUP)
+        until(lambda: daemon.log.count("reading the configuration again") > number, "a reload")
+    old = daemon.child("worker")
+    os.kill(old, signal.SIGKILL)
+    until(lambda: daemon.child("worker") != old, "another worker")
+    sink.wait_batches(len(sink.batches) + 2)
+
+    def told():
+        nonlocal sent
+        told = daemon.notify.poll()[sent:]
+        return told and "READY=1" in told[-2:] and any("RELOADING=1" in it for it in told)
+
+    until(told, "the end of the last reload")
+    sent = len(daemon.notify.poll())
+    assert daemon.stop() == 0
+    assert "STOPPING=1" in daemon.notify.poll()[sent:]

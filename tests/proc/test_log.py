@@ -34,8 +34,8 @@ exec "$@"
 class Listener:
     """A socket that takes what a logger would, when it is asked to."""
 
-    def __init__(self, place, name):
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    def __init__(self, place, name, kind=socket.SOCK_DGRAM):
+        self.socket = socket.socket(socket.AF_UNIX, kind)
         self.path = os.path.join(place, f"socket-{name}")
         self.listen()
         self.messages = []
@@ -62,8 +62,8 @@ def listeners(place):
     made = []
     os.mkdir(os.path.join(place, "dev"))
 
-    def make(name):
-        made.append(Listener(place, name))
+    def make(name, **kwargs):
+        made.append(Listener(place, name, **kwargs))
         return made[-1]
 
     if not IS_ROOT:
@@ -181,7 +181,7 @@ def test_nobody_reads_the_flushes(make, daemons, sink):
 
 
 def test_what_is_lost_is_told(daemons, sink):
-    """Once somebody reads again, in whole lines."""
+    """Once somebody reads again, in whole lines, and although nothing else is to be told."""
     fd, (reader,) = blocked_pipe()
     daemon = daemons(sink, SETTINGS, stderr=fd)
     os.close(fd)
@@ -191,7 +191,6 @@ def test_what_is_lost_is_told(daemons, sink):
 
     def told():
         nonlocal text
-        daemon.send("no metric at all")
         try:
             text += os.read(reader, 65536)
         except BlockingIOError:
@@ -257,6 +256,42 @@ def test_syslog(daemons, sink, listeners):
     assert daemon.log == ""
 
 
+# What a stranger may send to break out of its line, its field or its datagram.
+HOSTILE = [b"x\nMESSAGE=forged|c", b"\x00\x1b[2J\x7f\xff\xc3:b|c", b"back\\x0aslash:z|c",
+           b"<0>Nov 23 00:00:00 init: " + b"A" * 9000, b"%s%n%s\r\r:q|c", b"\"quoted\":z|c"]
+
+
+@pytest.mark.parametrize("name", ["journal", "syslog"])
+def test_hostile_bytes(daemons, sink, listeners, name):
+    """They arrive escaped and cut, each in a message of its own, whose head and fields are ours."""
+    listener = listeners(name)
+    daemon = daemons(sink, {**SETTINGS, "LOG": name}, wrapper=listeners.wrapper)
+    daemon.send(*HOSTILE)
+
+    def bad():
+        return [it for it in listener.poll() if "bad line from 127.0.0.1" in it]
+
+    until(lambda: len(bad()) >= len(HOSTILE), "the bad lines")
+    head = {"journal": "PRIORITY=7\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=pystatsd-server\n",
+            "syslog": "<31>"}[name]
+    for message in listener.messages:
+        assert len(message) < 2048, message
+        assert re.fullmatch(r"[ -~\n]*", message), repr(message)
+        lines = message.splitlines()
+        assert message.startswith(head) or "bad line" not in message, message
+        if name == "journal":
+            assert all(re.match(r"[A-Z_]+=", it) for it in lines), message
+            assert sum(it.startswith("MESSAGE=") for it in lines) == 1, message
+        else:
+            assert len(lines) == 1, message
+    shown = "\n".join(bad())
+    assert r"\x00\x1b[2J\x7f\xff\xc3:b|c" in shown
+    assert r"back\\x0aslash:z|c" in shown
+    assert r"%s%n%s" in shown
+    assert "A" * 60 in shown and "A" * 121 not in shown
+    assert daemon.log == ""
+
+
 def test_logger_that_starts_anew(daemons, sink, listeners):
     """What is logged meanwhile is lost, what comes behind is not."""
     first = listeners("journal")
@@ -269,11 +304,11 @@ def test_logger_that_starts_anew(daemons, sink, listeners):
     second = listeners("journal")
 
     def told():
-        daemon.send("no metric at all")
         return any("messages could not be logged" in it for it in second.poll())
 
     until(told, "the loss to be told")
-    assert any("bad line" in it for it in second.messages)
+    daemon.send("no metric at all")
+    until(lambda: any("bad line" in it for it in second.poll()), "what comes behind")
 
 
 @pytest.mark.parametrize("name", ["journal", "syslog"])
@@ -289,4 +324,50 @@ def test_logger_that_does_not_read(daemons, sink, listeners, name):
 def test_no_logger(daemons, sink, listeners, name):
     daemon = daemons(sink, {"LOG": name}, wrapper=listeners.wrapper)
     assert len(daemon.log.splitlines()) == 1
-    assert re.search(r"\[WARNING\] master: nobody listens at /.* messages are lost", daemon.log)
+    assert re.search(r"\[WARNING\] master: nobody takes datagrams at /.* messages are lost", daemon.log)
+
+
+def test_logger_of_another_kind(daemons, sink, listeners):
+    """Nothing that is sent would ever arrive: that is said where it still can be."""
+    syslog = listeners("syslog", kind=socket.SOCK_STREAM)
+    syslog.socket.listen()
+    daemon = daemons(sink, {"LOG": "syslog"}, wrapper=listeners.wrapper)
+    assert len(daemon.log.splitlines()) == 1
+    assert re.search(r"\[WARNING\] master: nobody takes datagrams at /dev/log \(.*wrong type", daemon.log)
+
+
+# All that a day may bring at info level, where nothing is amiss.
+QUIET = [
+    r"starting up on port N",
+    r"(running as|not started as root: staying) uid N.*",
+    r"udp \S+ the kernel granted a receive buffer of N bytes",
+    r"serving udp port N, sending to \S+",
+    r"reading the configuration again",
+    r"carbon \S+ takes flushes again, after N s",
+    r"stopping: delivering what is left, for up to N s",
+    r"ledger: received N = .*",
+    r"stopped",
+]
+
+
+def test_quiet_day(daemons, sink):
+    """Start, stop, reload, connection lost and found: each once, and nothing else."""
+    daemon = daemons(sink, {"RECEIVE_BUFFER": "64K"})
+    for i in range(3):
+        daemon.send("count:1|c\ntime:5|ms\nlevel:7|g\nset:a|s", f"new{i}:1|c", "no metric at all")
+        sink.wait_batches(i + 1)
+    before = len(daemon.log.splitlines())
+    sink.wait_batches(len(sink.batches) + 2)
+    assert len(daemon.log.splitlines()) == before, "a flush is no news"
+    daemon.tell(signal.SIGHUP)
+    until(lambda: daemon.log.count("serving udp") == 2, "the reload")
+    sink.refuse()
+    until(lambda: daemon.warnings("does not take flushes"), "the outage")
+    sink.listen()
+    until(lambda: "takes flushes again" in daemon.log, "its end")
+    assert daemon.stop() == 0
+    told = {re.sub(r"^\[INFO\] \w+: ", "", it): n for it, n in daemon.told().items() if "[INFO]" in it}
+    for line, n in told.items():
+        assert any(re.fullmatch(it, line) for it in QUIET), line
+        assert n == (2 if line.startswith("serving") else 1), line
+    assert len(daemon.warnings()) == 1, daemon.log

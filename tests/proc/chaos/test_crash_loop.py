@@ -41,6 +41,34 @@ def assert_back_off(log, n):
         assert announced - 0.01 <= took <= announced + SPAWN_S, f"start {i}"
 
 
+def assert_little_is_told(daemon, seconds):
+    """Of no kind of event, whoever tells it, more than once a minute."""
+    often = {it: n for it, n in daemon.told().items() if n > 1 + seconds / 60}
+    assert not often, often
+
+
+@pytest.mark.parametrize("role", ["worker", "sender"])
+def test_killed_every_second(daemons, sinks, place, role):
+    """A process of which each lives long enough to find everything amiss once more."""
+    sink = sinks(listening=False)
+    settings = {"SPOOL_DIR": os.path.join(place, "spool"), "SEND_TIMEOUT": "1", "MAX_METRICS": "1",
+                "GAUGES_FILE": os.path.join(place, "gauges", "file")}
+    daemon = daemons(sink, settings)
+    began, old = time.monotonic(), 0
+    for turn in range(chaos.pick(6, 60)):
+        old = chaos.await_child(daemon, role, but=old)
+        daemon.send("one:1|c", f"other{turn}:1|g")
+        time.sleep(1.1)  # until it has been flushed
+        chaos.kill(old)
+    until(lambda: daemon.warnings("does not take flushes"), "the outage to be told")
+    assert daemon.warnings("were refused for want of room")
+    assert daemon.warnings(f"{role} (pid")
+    sink.listen()
+    until(lambda: "takes flushes again" in daemon.log, "the outage's end", 60)
+    assert daemon.stop() == 0
+    assert_little_is_told(daemon, time.monotonic() - began)
+
+
 @pytest.mark.parametrize("role", ["worker", "sender"])
 def test_crash_loop(daemons, sink, loads, role):
     n = chaos.pick(4, 50)
@@ -61,6 +89,7 @@ def test_crash_loop(daemons, sink, loads, role):
     assert time.monotonic() - gone <= 6 + 1, "a flush is due within a second of the recovery"
     assert_back_off(daemon.log, n)
     chaos.finish(daemon, sink, running)
+    assert_little_is_told(daemon, time.monotonic() - began)
 
 
 @pytest.mark.parametrize("role", ["worker", "sender"])

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <syslog.h>
@@ -175,7 +176,7 @@ START_TEST(test_always_one_line)
         {"\r\t\x01\x7f", "\\x0d\\x09\\x01\\x7f"},
         {"\033[2J", "\\x1b[2J"},
         {"gr\xc3\xbc\xc3\x9f", "gr\\xc3\\xbc\\xc3\\x9f"},
-        {"a\\x0ab", "a\\x0ab"}, /* escaped before it came here: not again */
+        {"a\\x0ab", "a\\\\x0ab"}, /* nobody can write what looks like an escaped byte */
         {"100%s", "100%s"},
     };
     char expected[256];
@@ -186,6 +187,15 @@ START_TEST(test_always_one_line)
         assert_line(expected);
         ck_assert(!next_line());
     }
+}
+END_TEST
+
+START_TEST(test_what_is_escaped_already)
+{
+    struct log_event event = {.level = LOG_INFO, .is_escaped = true};
+
+    ck_assert(log_event(&event, "a\\x0a\\\\b\n"));
+    assert_line("[INFO] worker: a\\x0a\\\\b\\x0a\n");
 }
 END_TEST
 
@@ -212,6 +222,28 @@ START_TEST(test_long_messages_are_cut)
             ck_assert(!next_line());
         }
     }
+}
+END_TEST
+
+/* However long the text is, its reason and its count are there. */
+START_TEST(test_tails_are_not_cut)
+{
+    struct log_event event = {.level = LOG_WARNING, .n_before = UINT64_MAX};
+    char text[3000];
+
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    log_event(&event, "%s", text);
+    ck_assert(next_line());
+    ck_assert_uint_lt(strlen(line), 1024);
+    assert_matches("xx\\.\\.\\. \\(and 18446744073709551615 times before\\)\n$");
+    errno = ENOENT;
+    log_warn("%s", text);
+    ck_assert(next_line());
+    assert_matches("xx\\.\\.\\.: No such file or directory\n$");
+    event.n_before = 0;
+    log_event(&event, "x");
+    assert_line("[WARNING] worker: x\n");
 }
 END_TEST
 
@@ -334,6 +366,120 @@ START_TEST(test_what_repeats_for_debugging)
 }
 END_TEST
 
+/* What had no room is to be said again, and its turn is still to come. */
+START_TEST(test_what_repeats_and_is_lost)
+{
+    struct log_limit limit = {0};
+
+    fill_stderr();
+    ck_assert(!log_event(&(struct log_event){.level = LOG_WARNING, .limit = &limit}, "lost"));
+    ck_assert(!log_event(&(struct log_event){.level = LOG_WARNING}, "lost"));
+    drain_stderr();
+    say(&limit, 2);
+    assert_line("[WARNING] worker: number 2 (and 1 times before)\n");
+    assert_line("[WARNING] worker: 2 messages could not be logged\n");
+    ck_assert(!log_event(&(struct log_event){.level = LOG_WARNING, .limit = &limit}, "no turn"));
+    ck_assert(!next_line());
+    /* Nobody asks for it. */
+    log_init(LOG_TO_STDERR, LOG_ERR);
+    ck_assert(log_event(&(struct log_event){.level = LOG_WARNING}, "not asked for"));
+    ck_assert(!next_line());
+}
+END_TEST
+
+START_TEST(test_damaged_limit)
+{
+    struct log_limit limit = {.again_ms = UINT64_MAX};
+
+    say(&limit, 1);
+    say(&limit, 2);
+    assert_line("[WARNING] worker: number 1\n");
+    ck_assert(!next_line());
+}
+END_TEST
+
+/* Nobody has to say anything for it. */
+START_TEST(test_tick)
+{
+    log_tick();
+    ck_assert(!next_line());
+    fill_stderr();
+    log_info("lost");
+    errno = EXDEV;
+    log_tick();
+    ck_assert_int_eq(errno, EXDEV);
+    drain_stderr();
+    log_tick();
+    log_tick();
+    assert_line("[WARNING] worker: 1 messages could not be logged\n");
+    ck_assert(!next_line());
+}
+END_TEST
+
+/* What a parent could not say it tells itself. */
+START_TEST(test_new_process)
+{
+    fill_stderr();
+    log_info("lost");
+    drain_stderr();
+    log_set_process("sender");
+    log_info("said");
+    assert_line("[INFO] sender: said\n");
+    ck_assert(!next_line());
+}
+END_TEST
+
+/* What one that dies could not say its successor tells; once a minute, whoever it is. */
+START_TEST(test_successor)
+{
+    struct log_memory memory = {0};
+
+    log_remember(&memory);
+    fill_stderr();
+    log_info("lost");
+    drain_stderr();
+    for (int i = 0; i < 3; i++) {
+        log_set_process("sender");
+        log_remember(&memory);
+        log_tick();
+        if (i == 0)
+            assert_line("[WARNING] sender: 1 messages could not be logged\n");
+        ck_assert(!next_line());
+        memory.lost.n_unsaid++;
+    }
+    log_set_process("worker");
+    log_tick();
+    ck_assert(!next_line());
+    log_remember(&memory);
+    memory.lost.again_ms = 0; /* a minute later */
+    log_tick();
+    assert_line("[WARNING] worker: 3 messages could not be logged\n");
+}
+END_TEST
+
+/* Nor is the reason of a death news every time, unless it is the last. */
+START_TEST(test_fatal_again_and_again)
+{
+    struct log_memory *memory =
+        mmap(NULL, sizeof(*memory), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    ck_assert_ptr_ne(memory, MAP_FAILED);
+    log_remember(memory);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(status_of_fatal(true, 1), 1);
+        if (i == 0)
+            assert_line("[ERROR] worker: cannot go on: Permission denied\n");
+        ck_assert(!next_line());
+    }
+    ck_assert_int_eq(status_of_fatal(false, 78), 78);
+    assert_line("[ERROR] worker: cannot go on\n");
+    memory->fatal.again_ms = 0; /* a minute later */
+    ck_assert_int_eq(status_of_fatal(false, 1), 1);
+    assert_line("[ERROR] worker: cannot go on (and 2 times before)\n");
+    munmap(memory, sizeof(*memory));
+}
+END_TEST
+
 START_TEST(test_events_have_levels)
 {
     struct log_event event = {.level = LOG_DEBUG, .peer = "127.0.0.1:1", .limit = NULL};
@@ -373,6 +519,14 @@ main(void)
     tcase_add_test(tcase, test_no_room);
     tcase_add_test(tcase, test_what_repeats);
     tcase_add_test(tcase, test_what_repeats_for_debugging);
+    tcase_add_test(tcase, test_what_is_escaped_already);
+    tcase_add_test(tcase, test_tails_are_not_cut);
+    tcase_add_test(tcase, test_what_repeats_and_is_lost);
+    tcase_add_test(tcase, test_damaged_limit);
+    tcase_add_test(tcase, test_tick);
+    tcase_add_test(tcase, test_new_process);
+    tcase_add_test(tcase, test_successor);
+    tcase_add_test(tcase, test_fatal_again_and_again);
     tcase_add_test(tcase, test_events_have_levels);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);

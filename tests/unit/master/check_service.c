@@ -14,9 +14,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "master/service.h"
 
 static int manager = -1;
+static struct service service;
 
 /* An abstract address, chosen by the kernel: there is no file to remove. */
 static void
@@ -27,6 +29,7 @@ start_manager(void)
     char name[sizeof(address.sun_path) + 1];
     size_t name_len;
 
+    memset(&service, 0, sizeof(service));
     manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
     ck_assert_int_ge(manager, 0);
     ck_assert_int_eq(bind(manager, (struct sockaddr *)&address, sizeof(sa_family_t)), 0);
@@ -66,16 +69,17 @@ START_TEST(test_words)
 {
     char text[512], longer[400];
 
-    service_ready("Serving udp port %u, sending to %s", 8125u, "localhost:2003");
+    service_say(&service, SERVICE_READY, "Serving udp port %u, sending to %s", 8125u,
+                "localhost:2003");
     receive(text, sizeof(text));
     ck_assert_str_eq(text, "READY=1\nSTATUS=Serving udp port 8125, sending to localhost:2003");
-    service_stopping("Stopping");
+    service_say(&service, SERVICE_STOPPING, "Stopping");
     receive(text, sizeof(text));
     ck_assert_str_eq(text, "STOPPING=1\nSTATUS=Stopping");
 
     memset(longer, 'x', sizeof(longer) - 1);
     longer[sizeof(longer) - 1] = '\0';
-    service_ready("%s", longer);
+    service_say(&service, SERVICE_READY, "%s", longer);
     receive(text, sizeof(text));
     ck_assert_uint_eq(strlen(text), strlen("READY=1\nSTATUS=") + 255);
     assert_nothing_more();
@@ -91,7 +95,7 @@ START_TEST(test_reloading_has_the_time)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     before_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-    service_reloading();
+    service_reloading(&service);
     clock_gettime(CLOCK_MONOTONIC, &now);
     after_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
     receive(text, sizeof(text));
@@ -120,7 +124,7 @@ START_TEST(test_watchdog)
     if (watchdogs[_i].period_us != NULL)
         setenv("WATCHDOG_USEC", watchdogs[_i].period_us, 1);
     ck_assert_uint_eq(service_watchdog_ms(), watchdogs[_i].every_ms);
-    service_alive();
+    ck_assert(service_alive());
     receive(text, sizeof(text));
     ck_assert_str_eq(text, "WATCHDOG=1");
     assert_nothing_more();
@@ -157,14 +161,14 @@ START_TEST(test_keep)
     int ends[2], kept;
 
     ck_assert_int_eq(pipe(ends), 0);
-    service_keep(ends[0], 7);
+    service_keep(&service, ends[0], 7);
     kept = receive_with_fd(text, sizeof(text));
     ck_assert_str_eq(text, "FDSTORE=1\nFDNAME=pystatsd-7\nFDPOLL=0");
     ck_assert_int_ge(kept, 0);
     close(ends[0]);
     ck_assert_int_eq((int)write(ends[1], "x", 1), 1);
     ck_assert_int_eq((int)read(kept, &byte, 1), 1);
-    service_drop(7);
+    service_keep(&service, -1, 7);
     receive(text, sizeof(text));
     ck_assert_str_eq(text, "FDSTOREREMOVE=1\nFDNAME=pystatsd-7");
     assert_nothing_more();
@@ -238,15 +242,113 @@ END_TEST
 START_TEST(test_without_a_manager)
 {
     unsetenv("NOTIFY_SOCKET");
-    service_ready("nobody hears this");
-    service_keep(STDIN_FILENO, 0);
-    service_drop(0);
-    service_reloading();
-    service_stopping("nor this");
+    service_say(&service, SERVICE_READY, "nobody hears this");
+    service_keep(&service, STDIN_FILENO, 0);
+    service_keep(&service, -1, 0);
+    service_reloading(&service);
+    service_say(&service, SERVICE_STOPPING, "nor this");
     assert_nothing_more();
     /* One that is gone is no reason to fail either. */
     setenv("NOTIFY_SOCKET", "@pystatsd-check-service-nobody", 1);
-    service_ready("nobody hears this");
+    service_say(&service, SERVICE_READY, "nobody hears this");
+    ck_assert_uint_eq(service.deadline_ms, 0);
+}
+END_TEST
+
+/* ---- one that does not read */
+
+static void
+fill(void)
+{
+    for (int i = 0; i < 10000; i++) {
+        if (!service_alive())
+            return;
+    }
+    ck_abort_msg("it takes anything");
+}
+
+static void
+drain(void)
+{
+    char text[512];
+
+    while (recv(manager, text, sizeof(text), MSG_DONTWAIT) > 0)
+        ck_assert_int_eq(strncmp(text, "WATCHDOG=1", strlen("WATCHDOG=1")), 0);
+}
+
+static void
+assert_told(const char *start)
+{
+    char text[512];
+
+    receive(text, sizeof(text));
+    ck_assert_msg(strncmp(text, start, strlen(start)) == 0, "%s", text);
+}
+
+/* Each is told once it has room, in order, however often it was tried; an alarm ends the test where
+ * it is waited for. */
+START_TEST(test_words_are_owed)
+{
+    uint64_t deadline_ms;
+
+    fill();
+    service_say(&service, SERVICE_READY, "serving");
+    service_reloading(&service);
+    service_say(&service, SERVICE_READY, "serving");
+    service_reloading(&service);
+    service_say(&service, SERVICE_READY, "serving");
+    service_say(&service, SERVICE_STOPPING, "stopping");
+    deadline_ms = service.deadline_ms;
+    ck_assert_uint_gt(deadline_ms, clock_mono_ms());
+    ck_assert_uint_le(deadline_ms, clock_mono_ms() + 1000);
+    service_advance(&service, deadline_ms);
+    ck_assert_uint_ne(service.deadline_ms, 0);
+    drain();
+    service_advance(&service, service.deadline_ms - 1);
+    assert_nothing_more();
+    service_advance(&service, service.deadline_ms);
+    assert_told("RELOADING=1\nMONOTONIC_USEC=");
+    assert_told("READY=1");
+    assert_told("STOPPING=1\nSTATUS=stopping");
+    assert_nothing_more();
+    ck_assert_uint_eq(service.deadline_ms, 0);
+}
+END_TEST
+
+/* More than it has room for, as it is without a large queue: before it hears READY=1, all. */
+START_TEST(test_descriptors_are_owed)
+{
+    enum { N = 600 };
+    char text[512], expected[64];
+
+    for (int i = 0; i < N; i++)
+        service_keep(&service, STDIN_FILENO, i);
+    ck_assert_uint_gt(service.n_kept, 0);
+    service_say(&service, SERVICE_READY, "serving");
+    for (int i = 0; i < N; i++) {
+        service_advance(&service, service.deadline_ms);
+        receive(text, sizeof(text));
+        snprintf(expected, sizeof(expected), "FDSTORE=1\nFDNAME=pystatsd-%d\nFDPOLL=0", i);
+        ck_assert_str_eq(text, expected);
+    }
+    service_advance(&service, service.deadline_ms);
+    assert_told("READY=1");
+    assert_nothing_more();
+}
+END_TEST
+
+/* They are about to be closed; what another run has left there is still to go. */
+START_TEST(test_descriptors_are_forgotten)
+{
+    fill();
+    service_keep(&service, STDIN_FILENO, 1);
+    service_keep(&service, -1, 2);
+    service_keep(&service, STDIN_FILENO, 3);
+    service_forget(&service);
+    drain();
+    service_advance(&service, service.deadline_ms);
+    assert_told("FDSTOREREMOVE=1\nFDNAME=pystatsd-2");
+    assert_nothing_more();
 }
 END_TEST
 
@@ -266,6 +368,9 @@ main(void)
     tcase_add_loop_test(tcase, test_take, 0, sizeof(handed) / sizeof(handed[0]));
     tcase_add_test(tcase, test_take_of_another);
     tcase_add_test(tcase, test_without_a_manager);
+    tcase_add_test(tcase, test_words_are_owed);
+    tcase_add_test(tcase, test_descriptors_are_owed);
+    tcase_add_test(tcase, test_descriptors_are_forgotten);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -17,12 +17,14 @@
 
 static struct backlog backlog;
 static struct sender_opts opts;
+static struct board board;
 static const struct backlog_item nothing = {.slot = VAULT_NONE};
 
 static void
 set_opts(int fd)
 {
     opts = (struct sender_opts){
+        .board = &board,
         .arena_fd = fd,
         .spool_fd = -1,
         .deliver = true,

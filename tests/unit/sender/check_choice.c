@@ -13,6 +13,7 @@
 
 static struct backlog backlog;
 static struct sender_opts opts;
+static struct board board;
 static uint64_t latest_ms; /* time does not go back */
 
 static uint64_t
@@ -29,6 +30,7 @@ set_up(bool with_spool)
 
     folder_make();
     opts = (struct sender_opts){
+        .board = &board,
         .arena_fd = new_arena(),
         .spool_fd = with_spool ? folder : -1,
         .spool_max_bytes = 1 << 20,

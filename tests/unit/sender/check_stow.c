@@ -18,6 +18,7 @@
 static struct queue queue;
 static struct stow stow;
 static struct sender_opts opts;
+static struct board board;
 static int arena;
 static uint64_t max_bytes;
 static bool never_twice;
@@ -91,7 +92,8 @@ open_it(void)
     opts = (struct sender_opts){.never_twice = never_twice,
                                 .spool_fd = folder,
                                 .spool_max_bytes = max_bytes,
-                                .spool_max_age_ms = UINT64_MAX};
+                                .spool_max_age_ms = UINT64_MAX,
+                                .board = &board};
     stow_open(&stow, &queue, &opts);
 }
 
@@ -364,7 +366,7 @@ START_TEST(test_no_spool)
     int fd = new_arena();
 
     ck_assert_int_eq(queue_open(&queue, fd, LIMIT, &found), 0);
-    opts = (struct sender_opts){.spool_fd = -1};
+    opts = (struct sender_opts){.spool_fd = -1, .board = &board};
     stow_open(&stow, &queue, &opts);
     take(&queue, 1, 1);
     ck_assert_int_lt(stow_put(&stow, &queue, queue_oldest(&queue, VAULT_QUEUED, VAULT_NONE)), 0);

@@ -30,12 +30,15 @@ static struct rig {
     char text[TEXT_MAX];
 } rig;
 
+static struct board board;
+
 static void
 set_up(unsigned n_threads)
 {
     memset(&rig, 0, sizeof(rig));
     rig.worker = (struct worker_opts){
         .arena_fd = plot_file(),
+        .board = &board,
         .quarantine_fd = -1,
         .gauges_fd = -1,
         .names = {.name_max = 512, .node_max = 240},

@@ -51,7 +51,8 @@ static void
 die_at(uint32_t busy)
 {
     rig.region->hand.busy = busy;
-    quarantine_judge(rig.region, &rig.ingest, ingest_resume(&rig.ingest), true, rig.file);
+    quarantine_judge(rig.region, &rig.ingest, ingest_resume(&rig.ingest),
+                     &(struct quarantine_opts){.crashed = true, .fd = rig.file});
     ck_assert_int_eq(store_recover(&rig.plot.map, 0), 0);
 }
 
@@ -222,7 +223,8 @@ look(void)
 static void
 act(void)
 {
-    quarantine_judge(rig.region, &rig.ingest, 3, true, -1);
+    quarantine_judge(rig.region, &rig.ingest, 3,
+                     &(struct quarantine_opts){.crashed = true, .fd = -1});
 }
 
 START_TEST(test_cut_off)

@@ -63,7 +63,7 @@ set_up(uint32_t max_metrics)
     rig.opts = (struct shard_opts){
         .n_sockets = N_SOCKETS,
         .names = {.name_max = 512, .node_max = 240},
-        .quarantine_fd = -1,
+        .quarantine.fd = -1,
     };
     plot_open(&rig.plot, max_metrics);
     rig.region = rig.plot.region;

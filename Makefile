@@ -157,7 +157,7 @@ $(PYTHON_MODULE): $(sort $(wildcard src/python/*.[ch])) src/client/pystatsd.h $(
 		else echo "no Python headers: the Python module is left out; python3-dev has them"; fi
 	$(Q)! $(PKG_CONFIG) --exists python3 || $(CC) $(ALL_CFLAGS) $(PYTHON_CFLAGS) -fPIC \
 		-fvisibility=hidden -shared -Wl,-z,relro,-z,now $(SANITIZERS) $(LDFLAGS) \
-		-o $@ $(filter %.c,$^) -L$(B) -lpystatsd
+		-o $@ $(filter %.c,$^) $(CLIENT_SO)
 
 $(B)/tests/unit/client/%: $(B)/tests/unit/client/%.o $(CLIENT)
 	@$(call say,LD,$@)

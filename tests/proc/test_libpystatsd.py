@@ -254,7 +254,7 @@ def test_pkg_config(place):
     root = os.path.join(place, "root")
     given = [f"{name}={os.path.join(BUILD, file)}" for name, file in
              (("SERVER", "pystatsd-server"), ("CLIENT_SO", "libpystatsd.so.0"),
-              ("CLIENT_A", "libpystatsd.a"))]
+              ("CLIENT_A", "libpystatsd.a"), ("PYTHON_MODULE", "python/pystatsd.abi3.so"))]
     fixed = [word for it in given for word in ("-o", it.partition("=")[2])]
     run("make", "-s", "-C", ROOT, *fixed, *given, "install", f"DESTDIR={root}", "PREFIX=/opt/x",
         "LIBDIR=/opt/x/lib/some-linux-gnu", env={**clean, "MAKEFLAGS": ""})

@@ -30,9 +30,9 @@
 
 /* What the resolver says of STAND_HOST. */
 static struct {
-    const char *addresses[4]; /* up to the first NULL */
-    int error;
-    bool hangs; /* in other threads than the test's, until stand_let_go is posted */
+    const char *_Atomic addresses[4]; /* up to the first NULL */
+    atomic_int error;
+    atomic_bool hangs; /* in other threads than the test's, until stand_let_go is posted */
     sem_t let_go;
     atomic_uint n_asked;
     atomic_bool had_signals; /* one of the threads that asked would have taken SIGTERM */

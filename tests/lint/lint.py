@@ -38,15 +38,20 @@ PUBLIC = "src/client/pystatsd.h"
 SOLE_INCLUDERS = {"confuse.h": "src/master/config.c", "systemd/*": "src/master/service.c",
                   "curses.h": "src/cli/top.c", "term.h": "src/cli/terminal.c"}
 
-# Whose warnings come once in a start, a stop or an operator's request, or are limited otherwise.
+# Whose log_warn and log_warnx come once in a start or a stop.
 SAID_ONCE = {
     "src/master/crew.c": {"log_end", "log_kill", "give_up"},
     "src/master/daemon.c": {"remove_pidfile"},
     "src/master/listen.c": {"log_buffer"},
     "src/master/master.c": {"note_ready"},
-    "src/master/reload.c": {"?"},
-    "src/sender/delivery.c": {"keep_the_rest", "log_failure"},
+    "src/sender/delivery.c": {"keep_the_rest"},
     "src/worker/worker.c": {"finish"},
+}
+
+# Whose events an operator asks for, or have a limit of another kind.
+LIMITED_OTHERWISE = {
+    "src/master/reload.c": {"?"},
+    "src/sender/delivery.c": {"delivered", "log_failure"},
 }
 
 FUNCTION_MEDIAN, FUNCTION_P90, FUNCTION_LONGEST = 15, 45, 70
@@ -263,13 +268,14 @@ def forbidden_words(root):
 
 
 def _warnings(text):
-    """(offset, limit) of each warning; of a limit that is none, None."""
+    """(offset, limit, who may do without) of what is told above debug level; without, None."""
     for call in re.finditer(r"\blog_warnx?\(", text):
-        yield call.start(), None
+        yield call.start(), None, SAID_ONCE
     for event in re.finditer(r"struct log_event\b[^;{]*(\{[^{}]*\})", text):
         limit = re.search(r"\.limit = (.*?)(?:,\s*\.|,?\s*\}$)", event.group(1), re.S)
-        if re.search(r"LOG_(WARNING|ERR)\b", event.group(1)):
-            yield event.start(), " ".join(limit.group(1).split()) if limit else None
+        if re.search(r"LOG_(INFO|WARNING|ERR)\b", event.group(1)):
+            said_limit = " ".join(limit.group(1).split()) if limit else None
+            yield event.start(), said_limit, LIMITED_OTHERWISE
 
 
 def warnings_are_limited(root):
@@ -277,10 +283,10 @@ def warnings_are_limited(root):
     for path in sources(root, "*/*.c"):
         text, name, seen = csource.code_only(path.read_text()), path.relative_to(root).as_posix(), set()
         functions = csource.functions(text)
-        for offset, limit in _warnings(text) if path.parent.name != "base" else ():
+        for offset, limit, free in _warnings(text) if path.parent.name != "base" else ():
             line = text.count("\n", 0, offset) + 1
             inside = (it.name for it in functions if it.line <= line <= it.line + it.length)
-            if limit is None and next(inside, "?") not in SAID_ONCE.get(name, ()):
+            if limit is None and next(inside, "?") not in free.get(name, ()):
                 yield at(root, path, line, "a warning without a limit")
             elif limit is not None and limit in seen:
                 yield at(root, path, line, f"{limit} is another warning's limit, too")

@@ -198,8 +198,8 @@ def tight(guest):
 
 
 def test_killed_for_memory(tight):
-    """The worker, which grows, whoever has taken the memory; the service goes on, and nothing that it
-    had is lost."""
+    """A child, whoever has taken the memory: the largest, as a rule the worker. The service goes on,
+    and nothing that it had is lost."""
     pids, n_restarts = tight.pids(), tight.n_restarts()
     tight.send("kept:1|c", KEPT)
     tight.run("perl /root/hog & hog=$!; until grep -q $hog " f"{GROUP}/cgroup.procs; do :; done")
@@ -207,8 +207,7 @@ def test_killed_for_memory(tight):
     until(lambda: tight.count("memory.events", "oom_kill"), "a kill", timeout=PATIENCE_S,
           step=STEP_S)
     now = tight.wait_up()
-    assert now["pystatsd-worker"] != pids["pystatsd-worker"]
-    assert now["pystatsd-master"] == pids["pystatsd-master"]
+    assert now != pids and now["pystatsd-master"] == pids["pystatsd-master"]
     tight.wait_sum("stats.kept", KEPT)
     tight.wait_served()
     assert tight.n_restarts() == n_restarts

@@ -5,6 +5,7 @@
 #include "master/master.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -23,6 +24,7 @@
 #include "master/daemon.h"
 #include "master/holdings.h"
 #include "master/privdrop.h"
+#include "master/quota.h"
 #include "master/reload.h"
 #include "master/service.h"
 
@@ -270,14 +272,24 @@ go_background(struct master *master)
     spawn_hold(&master->holdings.fds, daemon_lock(master->daemon), KEPT_BY_NONE);
 }
 
+static void
+log_quota(const struct config *config, uint64_t quota)
+{
+    log_warnx("the control group may have no more than %" PRIu64 " bytes of memory: going on with "
+              "MEMORY_LIMIT=%zu QUEUE_MEMORY=%zu RECEIVE_BUFFER=%" PRIu64,
+              quota, config->worker.memory_limit, config->sender.queue_memory,
+              config->master.receive_buffer);
+}
+
 /* A start that fails says one line, on the terminal of who started the daemon. So nothing is logged
  * before all is open. */
 static void
 start(struct master *master)
 {
-    const struct config *config = master->config;
+    struct config *config = master->config;
     const struct master_opts *opts = &config->master;
-    bool dropped;
+    uint64_t quota = quota_own();
+    bool dropped, lowered;
 
     log_init(LOG_TO_STDERR, config->log_level);
     spawn_name("master");
@@ -286,6 +298,7 @@ start(struct master *master)
     if (master->args.daemon)
         go_background(master);
     open_signals(master);
+    lowered = quota_fit(config, quota);
     holdings_open(&master->holdings, opts, config->worker.n_threads);
     dropped = privdrop(opts->user, opts->group);
     holdings_open_folders(&master->holdings, opts);
@@ -294,6 +307,8 @@ start(struct master *master)
     log_info("starting up on port %u", (unsigned)master->holdings.listeners.port);
     log_info(dropped ? "running as uid %u" : "not started as root: staying uid %u (USER ignored)",
              (unsigned)geteuid());
+    if (lowered)
+        log_quota(config, quota);
     holdings_log(&master->holdings, opts);
 }
 

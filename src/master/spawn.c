@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +77,31 @@ die_with(pid_t parent, int death_signal)
         _exit(EXIT_FAILURE);
 }
 
+/* Who shields the daemon from the kernel that needs memory shields its master alone: a child that
+ * is killed is replaced, and loses nothing. The file is root's until this process may be dumped. */
+static void
+give_up_shield(void)
+{
+    static const char path[] = "/proc/self/oom_score_adj";
+    bool is_dumpable = prctl(PR_GET_DUMPABLE) == 1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char sign = '0';
+
+    if (fd < 0)
+        return;
+    (void)!read(fd, &sign, 1);
+    close(fd);
+    if (sign != '-')
+        return;
+    prctl(PR_SET_DUMPABLE, 1);
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    prctl(PR_SET_DUMPABLE, is_dumpable);
+    if (fd < 0)
+        return;
+    (void)!write(fd, "0", 1);
+    close(fd);
+}
+
 static void
 become(const struct spawn_fds *fds, enum spawn_keeper keeper, const char *process)
 {
@@ -86,6 +112,7 @@ become(const struct spawn_fds *fds, enum spawn_keeper keeper, const char *proces
             close(fds->held[i].fd);
     }
     spawn_name(process);
+    give_up_shield();
     /* Asked to stop before it is there, a child still does what it was started for. */
     sig_reset(stops, keeper == KEPT_BY_RESOLVER ? 0 : 2);
     /* A write to a process that is gone is an error, and a reload is for the master alone, even

@@ -45,8 +45,8 @@ void spawn_name(const char *process);
 
 /* Forks. In the child, which returns 0: the name, default signals but for SIGPIPE and SIGHUP, which
  * are ignored, and SIGTERM and SIGINT, which stay blocked until a worker or a sender takes them,
- * death_signal when the master dies, and of fds only what keeper keeps. In the master: its pid, or
- * -errno. */
+ * death_signal when the master dies, no shield from the kernel's need of memory, and of fds only
+ * what keeper keeps. In the master: its pid, or -errno. */
 pid_t spawn(const struct spawn_fds *fds, enum spawn_keeper keeper, const char *process,
             int death_signal);
 

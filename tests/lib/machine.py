@@ -40,10 +40,12 @@ class NoDebian(Exception):
     """Where no mirror can be reached, as mmdebstrap puts it."""
 
 
-def make_root(path, init, packages):
-    """A new Debian in a directory, with an init system and what a package depends on."""
+def make_root(path, init, packages, hook=""):
+    """A new Debian in a directory, with an init system and what a package depends on. The hook is
+    shell that mmdebstrap runs at the end, while it can still download."""
     include = ",".join([*INITS[init], *packages])
-    argv = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={include}", SUITE, path]
+    argv = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={include}"]
+    argv += ([f"--customize-hook={hook}"] if hook else []) + [SUITE, path]
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode != 0:

@@ -115,10 +115,10 @@ def free_udp_port():
         return probe.getsockname()[1]
 
 
-def hold_udp_port():
-    """A socket that has a UDP port of 127.0.0.1 for itself."""
+def hold_udp_port(port=0):
+    """A socket that has a UDP port of 127.0.0.1 for itself; 0: some free one."""
     holder = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    holder.bind(("127.0.0.1", 0))
+    holder.bind(("127.0.0.1", port))
     return holder
 
 

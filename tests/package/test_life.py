@@ -263,6 +263,21 @@ def test_upgrade(served, machine, carbon, newer):
         assert "\nFLUSH_INTERVAL=1000\n" in file.read()
 
 
+def test_port_in_use(served, machine, newer):
+    """No reason not to be installed; what is in the way is said."""
+    served.do("stop")
+    served.wait_down()
+    with machine.network():
+        other = proc.hold_udp_port(PORT)
+    with other:
+        assert "in use" in machine.run("dpkg", "-i", machine.copy_in(newer.deb)).stdout or (
+            "in use" in machine.run("journalctl", "-u", "pystatsd").stdout)
+        assert machine.run("dpkg-query", "-W", "-f=${Status}",
+                           "pystatsd").stdout == "install ok installed"
+    served.do("start")
+    served.wait_up()
+
+
 def test_remove_and_purge(served, machine, before, carbon):
     send(machine, "last:1|c")
     machine.run("dpkg", "-r", "pystatsd")

@@ -97,6 +97,14 @@ def test_script_is_for_every_shell():
     subprocess.run(["dash", "-n", os.path.join(ROOT, "init/pystatsd.init")], check=True)
 
 
+@pytest.mark.skipif(not installed("checkbashisms"), reason="devscripts is not installed")
+@pytest.mark.parametrize("name", ["init/pystatsd.init", "debian/pystatsd.postrm"])
+def test_script_has_nothing_of_bash(name):
+    done = subprocess.run(["checkbashisms", "--force", os.path.join(ROOT, name)],
+                          capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
 def test_header_of_the_script():
     header = re.search(r"### BEGIN INIT INFO\n(.*)### END INIT INFO\n", text_of("init/pystatsd.init"),
                        re.S).group(1)

@@ -188,7 +188,8 @@ COMPLETIONS := $(sort $(wildcard etc/bash_completion.d/*))
 GRAPHITE := $(sort $(wildcard etc/graphite/*))
 manual = $(PREFIX)/share/man/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 completion = $(COMPLETIONDIR)/$(notdir $(1))
-PLACED := $(PREFIX)/bin/pystatsd-server $(UNITDIR)/pystatsd.service /etc/init.d/pystatsd \
+PLACED := $(PREFIX)/bin/pystatsd-server $(UNITDIR)/pystatsd.service \
+	$(UNITDIR)/pystatsd.socket /etc/init.d/pystatsd \
 	$(foreach page,$(MANUALS),$(call manual,$(page))) \
 	$(foreach file,$(COMPLETIONS),$(call completion,$(file)))
 place = install -d $(DESTDIR)$(dir $(3)) && \
@@ -199,6 +200,7 @@ install: $(SERVER) $(B)/settings
 	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin /etc/default $(DOCDIR)/examples $(STATE))
 	install -m 755 $(SERVER) $(DESTDIR)$(PREFIX)/bin/pystatsd-server
 	$(call place,644,init/pystatsd.service,$(UNITDIR)/pystatsd.service)
+	$(call place,644,init/pystatsd.socket,$(UNITDIR)/pystatsd.socket)
 	$(call place,755,init/pystatsd.init,/etc/init.d/pystatsd)
 	$(foreach page,$(MANUALS),$(call place,644,$(page),$(call manual,$(page))) &&) :
 	$(foreach file,$(COMPLETIONS),$(call place,644,$(file),$(call completion,$(file))) &&) :

@@ -1,6 +1,6 @@
 /*
  * net: owns the system calls that make sockets and the ways addresses are written. Knows nothing
- * of protocols above UDP and TCP, keeps no state, logs nothing.
+ * of protocols above TCP, keeps no state, logs nothing.
  */
 #include "base/net.h"
 
@@ -15,11 +15,48 @@
 #include <unistd.h>
 
 static bool
+same_v4(const struct net_address *a, const struct net_address *b)
+{
+    struct sockaddr_in x, y;
+
+    memcpy(&x, &a->storage, sizeof(x));
+    memcpy(&y, &b->storage, sizeof(y));
+    return x.sin_port == y.sin_port && x.sin_addr.s_addr == y.sin_addr.s_addr;
+}
+
+static bool
+same_v6(const struct net_address *a, const struct net_address *b)
+{
+    struct sockaddr_in6 x, y;
+
+    memcpy(&x, &a->storage, sizeof(x));
+    memcpy(&y, &b->storage, sizeof(y));
+    return x.sin6_port == y.sin6_port && x.sin6_scope_id == y.sin6_scope_id &&
+           memcmp(&x.sin6_addr, &y.sin6_addr, sizeof(x.sin6_addr)) == 0;
+}
+
+bool
+net_same(const struct net_address *a, const struct net_address *b)
+{
+    if (a->storage.ss_family != b->storage.ss_family)
+        return false;
+    return a->storage.ss_family == AF_INET6 ? same_v6(a, b) : same_v4(a, b);
+}
+
+uint16_t
+net_port(const struct net_address *address)
+{
+    struct sockaddr_in in;
+
+    memcpy(&in, &address->storage, sizeof(in)); /* the port is at the same place in both families */
+    return ntohs(in.sin_port);
+}
+
+static bool
 is_known(const struct net_address *known, int n, const struct net_address *address)
 {
     for (int i = 0; i < n; i++) {
-        if (known[i].len == address->len &&
-            memcmp(&known[i].storage, &address->storage, address->len) == 0)
+        if (net_same(&known[i], address))
             return true;
     }
     return false;
@@ -65,50 +102,6 @@ net_lookup(const char *host, uint16_t port, int socktype, struct net_address out
     return n > 0 ? n : EAI_NONAME;
 }
 
-static int
-open_socket(const struct net_address *address, int socktype)
-{
-    int fd = socket(address->storage.ss_family, socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    return fd < 0 ? -errno : fd;
-}
-
-static int
-fail_closed(int fd)
-{
-    int error = errno;
-
-    close(fd);
-    return -error;
-}
-
-int
-net_udp_open(const struct net_address *address, bool share)
-{
-    const int on = 1;
-    int fd = open_socket(address, SOCK_DGRAM);
-
-    if (fd < 0)
-        return fd;
-    /* Else [::] would take 0.0.0.0 as well, and the second of the two could not be bound. */
-    if (address->storage.ss_family == AF_INET6 &&
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0)
-        return fail_closed(fd);
-    if (share && net_udp_share(fd) != 0)
-        return fail_closed(fd);
-    if (bind(fd, (const struct sockaddr *)&address->storage, address->len) != 0)
-        return fail_closed(fd);
-    return fd;
-}
-
-int
-net_udp_share(int fd)
-{
-    const int on = 1;
-
-    return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0 ? -errno : 0;
-}
-
 long
 net_set_receive_buffer(int fd, size_t size)
 {
@@ -128,13 +121,17 @@ net_set_receive_buffer(int fd, size_t size)
 int
 net_tcp_connect(const struct net_address *address)
 {
-    int fd = open_socket(address, SOCK_STREAM);
+    int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
-        return fd;
+        return -errno;
     if (connect(fd, (const struct sockaddr *)&address->storage, address->len) != 0 &&
-        errno != EINPROGRESS && errno != EINTR)
-        return fail_closed(fd);
+        errno != EINPROGRESS && errno != EINTR) {
+        int error = errno;
+
+        close(fd);
+        return -error;
+    }
     return fd;
 }
 

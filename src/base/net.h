@@ -25,13 +25,11 @@ struct net_address {
 int net_lookup(const char *host, uint16_t port, int socktype,
                struct net_address out[NET_ADDRESSES_MAX]);
 
-/* A UDP socket bound to address, IPv6 only where that is its family; share: beside others that
- * net_udp_share was called for, the kernel spreading the peers over all of them. Returns it or
- * -errno: -EADDRINUSE where somebody has the address to himself. */
-int net_udp_open(const struct net_address *address, bool share);
+/* Whether two addresses of IPv4 or IPv6 are the same, the port included. */
+bool net_same(const struct net_address *a, const struct net_address *b);
 
-/* From now on others may share the address of a bound UDP socket. Returns 0 or -errno. */
-int net_udp_share(int fd);
+/* The port of an address of IPv4 or IPv6; 0: none. */
+uint16_t net_port(const struct net_address *address);
 
 /* Asks for a receive buffer of size bytes, by force where privileged. Returns what the kernel
  * granted (it counts its own overhead in, so twice the request is usual), or -errno. */

@@ -36,7 +36,7 @@ struct config_entry {
 /* What the master itself needs. */
 struct master_opts {
     char listen_address[CONFIG_TEXT_MAX]; /* "": all */
-    uint16_t listen_port;                 /* 0: no UDP */
+    uint16_t listen_port;
     uint64_t receive_buffer;
     char graphite_host[CONFIG_TEXT_MAX];
     uint16_t graphite_port;

@@ -31,8 +31,10 @@ run_worker(const struct crew *crew, int ready_fd)
     struct worker_opts opts = crew->config->worker;
 
     opts.n_sockets = holdings->listeners.n;
-    for (size_t i = 0; i < opts.n_sockets; i++)
+    for (size_t i = 0; i < opts.n_sockets; i++) {
         opts.sockets[i] = holdings->listeners.sockets[i];
+        opts.told_drops[i] = holdings->listeners.told_drops[i];
+    }
     opts.pipe_fd = holdings->pipe_write;
     opts.ack_fd = holdings->ack_fd;
     opts.arena_fd = holdings->state.worker_arena;

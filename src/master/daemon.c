@@ -155,7 +155,7 @@ detach(void)
 }
 
 void
-daemon_clean_fds(void)
+daemon_clean_fds(int highest)
 {
     int fd;
 
@@ -165,7 +165,7 @@ daemon_clean_fds(void)
     while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd >= 0)
         dup2(fd, STDIN_FILENO);
-    closefrom(STDERR_FILENO + 1);
+    closefrom(highest + 1);
 }
 
 void

@@ -41,8 +41,9 @@ int daemon_lock(struct daemon *daemon);
 void daemon_ready(struct daemon *daemon);
 
 /* Points stdin at /dev/null, and opens stdout and stderr where they are not, so that no socket
- * takes their numbers; closes whatever else the process was started with. */
-void daemon_clean_fds(void);
+ * takes their numbers; closes whatever else the process was started with above highest, which is
+ * STDERR_FILENO or beyond. */
+void daemon_clean_fds(int highest);
 
 /* Ends the daemon whose pidfile this is and waits for that. Returns 0 where none runs any more, 1
  * after one line on stderr where it could not be ended. */

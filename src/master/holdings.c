@@ -23,10 +23,15 @@
 static void
 open_sockets(struct holdings *holdings, const struct master_opts *opts, unsigned n_threads)
 {
+    const struct listen_opts listen = {
+        .host = opts->listen_address,
+        .port = opts->listen_port,
+        .receive_buffer = opts->receive_buffer,
+        .n_threads = n_threads,
+    };
     char error[LISTEN_ERROR_MAX];
 
-    if (listen_open(&holdings->listeners, opts->listen_address, opts->listen_port,
-                    opts->receive_buffer, n_threads, error) != 0)
+    if (listen_open(&holdings->listeners, &listen, &holdings->handover, error) != 0)
         fatalx(EX_CONFIG, "%s", error);
     for (size_t i = 0; i < holdings->listeners.n; i++)
         spawn_hold(&holdings->fds, holdings->listeners.sockets[i], KEPT_BY_WORKER);
@@ -126,6 +131,17 @@ open_asking(struct holdings *holdings, const struct master_opts *opts)
         fatal(EX_CONFIG, "cannot make what the processes share");
 }
 
+int
+holdings_take_over(struct holdings *holdings)
+{
+    char error[HANDOVER_ERROR_MAX];
+    int highest = handover_take(&holdings->handover, error);
+
+    if (highest < 0)
+        fatalx(EX_CONFIG, "%s", error);
+    return highest;
+}
+
 void
 holdings_open(struct holdings *holdings, const struct master_opts *opts, unsigned n_threads)
 {
@@ -191,6 +207,12 @@ holdings_log(const struct holdings *holdings, const struct master_opts *opts)
     if (holdings->state.foreign[0] != '\0')
         log_info("STATE_DIR (%s) holds %s of another version: it is left alone", opts->state_dir,
                  holdings->state.foreign);
+}
+
+void
+holdings_keep_sockets(struct holdings *holdings)
+{
+    handover_keep(&holdings->handover, holdings->listeners.sockets, holdings->listeners.n);
 }
 
 void

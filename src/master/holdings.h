@@ -10,6 +10,7 @@
 #include "base/bulletin.h"
 #include "master/asking.h"
 #include "master/config.h"
+#include "master/handover.h"
 #include "master/listen.h"
 #include "master/resolve.h"
 #include "master/spawn.h"
@@ -17,6 +18,7 @@
 
 struct holdings {
     struct spawn_fds fds;
+    struct handover handover;
     struct listen listeners;
     int pipe_read, pipe_write; /* frames, from the worker to the sender */
     int ack_fd;                /* eventfd: the sender rings, the worker hears */
@@ -29,6 +31,10 @@ struct holdings {
     int gauges_dir;            /* that of GAUGES_FILE; -1: none */
     int gauges;                /* GAUGES_FILE as it was when a worker was to be started; -1: none */
 };
+
+/* Takes what a service manager hands over, before anything else is opened. Returns the highest
+ * descriptor of it, or STDERR_FILENO. Ends the process like holdings_open. */
+int holdings_take_over(struct holdings *holdings);
 
 /* Opens what takes root or belongs to it: a port below 1024 or a large receive buffer may take its
  * privileges, what is in STATE_DIR is its own, and directories are made for USER. Ends the process
@@ -46,8 +52,11 @@ void holdings_open_gauges(struct holdings *holdings, const char *name);
 /* Logs what was not granted as asked for. */
 void holdings_log(const struct holdings *holdings, const struct master_opts *opts);
 
-/* Closes the sockets: nobody reads them any more, and what is sent is to be refused, not swallowed.
- */
+/* Gives the sockets to a service manager that keeps such, for the next run. */
+void holdings_keep_sockets(struct holdings *holdings);
+
+/* Closes the sockets: nobody reads them any more. What is sent is then refused, not swallowed, but
+ * where a service manager has them for the next run. */
 void holdings_stop_listening(struct holdings *holdings);
 
 /* Kills a resolver that is still at work and closes everything. */

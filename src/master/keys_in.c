@@ -96,7 +96,7 @@ set_aggregate_counters(struct config *config, const struct value *value)
 static const struct key rows[] = {
     {.name = "LOCAL_PYSTATD_PORT",
      .alias = "LOCAL_PYSTATSD_PORT",
-     .rule = {.kind = VALUE_PORT, .max = 65535},
+     .rule = {.kind = VALUE_PORT, .min = 1, .max = 65535},
      .text = "8125",
      .set = set_listen_port},
     {.name = "LISTEN_ADDRESS",

@@ -10,10 +10,17 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/net.h"
+#include "base/udp.h"
+#include "worker/ingest.h"
+
+#define RETRY_MS    10
+#define PATIENCE_MS 5000
 
 _Static_assert(NET_ADDRESSES_MAX <= WORKER_SOCKETS_MAX, "a socket for each address of a name");
 
@@ -36,38 +43,70 @@ advice(int error)
     }
 }
 
-/* Returns 0, or the errno of an address that there is no socket for. */
+/* What was taken out of systemd's store is closed there a little later. */
 static int
-open_one(struct listen *listeners, const struct net_address *address, uint64_t receive_buffer,
-         bool share)
+open_new(const struct net_address *address, bool in_use_for_a_while)
 {
-    int fd = net_udp_open(address, share);
+    const struct timespec pause = {.tv_nsec = RETRY_MS * 1000000};
+    uint64_t deadline_ms = clock_mono_ms() + (in_use_for_a_while ? PATIENCE_MS : 0);
+    int fd;
 
-    if (fd < 0)
-        return -fd;
+    while ((fd = udp_open(address)) == -EADDRINUSE && clock_mono_ms() < deadline_ms)
+        nanosleep(&pause, NULL);
+    return fd;
+}
+
+static void
+add(struct listen *listeners, int fd, uint64_t receive_buffer)
+{
     listeners->sockets[listeners->n] = fd;
     listeners->granted[listeners->n] = net_set_receive_buffer(fd, (size_t)receive_buffer);
+    listeners->told_drops[listeners->n] = 0;
     listeners->n++;
-    return 0;
+}
+
+/* Returns whether a socket of that address was handed over. The run before has told what one that
+ * it had has dropped. */
+static bool
+add_old(struct listen *listeners, struct handover *handover, const struct net_address *address,
+        uint64_t receive_buffer)
+{
+    const struct handover_socket *old = handover_use(handover, address);
+
+    if (old == NULL)
+        return false;
+    add(listeners, old->fd, receive_buffer);
+    if (old->number == SERVICE_OWN) {
+        listeners->n_own++;
+    } else {
+        listeners->n_kept++;
+        listeners->told_drops[listeners->n - 1] = ingest_drops(old->fd);
+    }
+    return true;
 }
 
 static int
 open_all(struct listen *listeners, const struct net_address *addresses, int n,
-         uint64_t receive_buffer, char error[LISTEN_ERROR_MAX])
+         const struct listen_opts *opts, struct handover *handover, char error[LISTEN_ERROR_MAX])
 {
     for (int i = 0; i < n; i++) {
-        int reason = open_one(listeners, &addresses[i], receive_buffer, false);
         char where[NET_TEXT_MAX];
+        int fd;
 
-        if (reason == 0)
+        if (add_old(listeners, handover, &addresses[i], opts->receive_buffer))
             continue;
+        fd = open_new(&addresses[i], handover->dropped);
+        if (fd >= 0) {
+            add(listeners, fd, opts->receive_buffer);
+            continue;
+        }
         net_format(&addresses[i], where);
-        snprintf(error, LISTEN_ERROR_MAX, "cannot listen on udp %s: %s; %s", where,
-                 strerror(reason), advice(reason));
-        if (!is_family_missing(reason))
+        snprintf(error, LISTEN_ERROR_MAX, "cannot listen on udp %s: %s; %s", where, strerror(-fd),
+                 advice(-fd));
+        if (!is_family_missing(-fd))
             return -1;
         listeners->missing = addresses[i];
-        listeners->missing_reason = reason;
+        listeners->missing_reason = -fd;
     }
     return listeners->n > 0 ? 0 : -1;
 }
@@ -75,69 +114,114 @@ open_all(struct listen *listeners, const struct net_address *addresses, int n,
 /* The sockets that are there are the first thread's; every other thread gets as many on the same
  * addresses. Only now may they be shared, so that a second daemon was noticed. */
 static int
-open_for_threads(struct listen *listeners, uint64_t receive_buffer, unsigned n_threads)
+open_for_threads(struct listen *listeners, const struct listen_opts *opts,
+                 struct handover *handover)
 {
     size_t n_first = listeners->n;
 
-    if (n_first * n_threads > WORKER_SOCKETS_MAX)
+    if (n_first * opts->n_threads > WORKER_SOCKETS_MAX)
         return EMFILE;
-    for (size_t i = n_first; i < n_first * n_threads; i++) {
-        struct net_address address = {.len = sizeof(address.storage)};
-        int first = listeners->sockets[i % n_first], error;
+    for (size_t i = n_first; i < n_first * opts->n_threads; i++) {
+        struct net_address address;
+        int first = listeners->sockets[i % n_first], fd;
 
-        if (getsockname(first, (struct sockaddr *)&address.storage, &address.len) != 0)
-            return errno;
-        if ((error = -net_udp_share(first)) != 0 ||
-            (error = open_one(listeners, &address, receive_buffer, true)) != 0)
-            return error;
+        (void)udp_address(first, &address);
+        if (add_old(listeners, handover, &address, opts->receive_buffer))
+            continue;
+        fd = udp_twin(first);
+        if (fd < 0)
+            return -fd;
+        add(listeners, fd, opts->receive_buffer);
     }
     return 0;
 }
 
-int
-listen_open(struct listen *listeners, const char *host, uint16_t port, uint64_t receive_buffer,
-            unsigned n_threads, char error[LISTEN_ERROR_MAX])
+/* Returns how many, or -1. */
+static int
+find_addresses(const struct listen_opts *opts, const struct handover *handover,
+               struct net_address out[NET_ADDRESSES_MAX], char error[LISTEN_ERROR_MAX])
+{
+    int n;
+
+    if (handover->n_own > 0) {
+        n = handover_addresses(handover, out);
+        if (n < 0)
+            snprintf(error, LISTEN_ERROR_MAX,
+                     "the service manager has opened sockets of more than %d addresses",
+                     NET_ADDRESSES_MAX);
+        return n;
+    }
+    n = net_lookup(opts->host, opts->port, SOCK_DGRAM, out);
+    if (n > 0)
+        return n;
+    snprintf(error, LISTEN_ERROR_MAX,
+             "cannot listen on %s: %s; set LISTEN_ADDRESS to an "
+             "address of this machine",
+             opts->host, gai_strerror(n));
+    return -1;
+}
+
+static int
+restrict_old(struct handover *handover, const struct net_address *addresses, int n,
+             unsigned n_threads, char error[LISTEN_ERROR_MAX])
+{
+    const struct handover_socket *idle =
+        handover_restrict(handover, addresses, (size_t)n, n_threads);
+    char where[NET_TEXT_MAX];
+
+    if (idle == NULL)
+        return 0;
+    net_format(&idle->address, where);
+    snprintf(error, LISTEN_ERROR_MAX,
+             "the service manager has opened more sockets for udp %s than THREADS (%u) read; set "
+             "THREADS to as many",
+             where, n_threads);
+    return -1;
+}
+
+static int
+open_sockets(struct listen *listeners, const struct listen_opts *opts, struct handover *handover,
+             char error[LISTEN_ERROR_MAX])
 {
     struct net_address addresses[NET_ADDRESSES_MAX];
-    int n, reason;
+    int n = find_addresses(opts, handover, addresses, error), reason;
 
-    listeners->n = 0;
-    listeners->missing_reason = 0;
-    if (port == 0) {
-        snprintf(error, LISTEN_ERROR_MAX,
-                 "nothing to listen on: LOCAL_PYSTATD_PORT is 0; set it to a port");
+    if (n < 0 || restrict_old(handover, addresses, n, opts->n_threads, error) != 0 ||
+        open_all(listeners, addresses, n, opts, handover, error) != 0)
         return -1;
-    }
-    n = net_lookup(host, port, SOCK_DGRAM, addresses);
-    if (n <= 0) {
-        snprintf(error, LISTEN_ERROR_MAX,
-                 "cannot listen on %s: %s; set LISTEN_ADDRESS to an "
-                 "address of this machine",
-                 host, gai_strerror(n));
-        return -1;
-    }
-    if (open_all(listeners, addresses, n, receive_buffer, error) != 0) {
+    reason = open_for_threads(listeners, opts, handover);
+    if (reason == 0)
+        return 0;
+    snprintf(error, LISTEN_ERROR_MAX,
+             "cannot open sockets for %u threads: %s; set THREADS to fewer", opts->n_threads,
+             strerror(reason));
+    return -1;
+}
+
+int
+listen_open(struct listen *listeners, const struct listen_opts *opts, struct handover *handover,
+            char error[LISTEN_ERROR_MAX])
+{
+    struct net_address first;
+
+    *listeners = (struct listen){.n = 0};
+    if (open_sockets(listeners, opts, handover, error) != 0) {
         listen_close(listeners);
         return -1;
     }
-    if ((reason = open_for_threads(listeners, receive_buffer, n_threads)) != 0) {
-        snprintf(error, LISTEN_ERROR_MAX,
-                 "cannot open sockets for %u threads: %s; set THREADS to fewer", n_threads,
-                 strerror(reason));
-        listen_close(listeners);
-        return -1;
-    }
+    (void)udp_address(listeners->sockets[0], &first);
+    listeners->port = net_port(&first);
     return 0;
 }
 
 static void
 log_buffer(int fd, long granted, uint64_t wanted)
 {
-    struct net_address address = {.len = sizeof(address.storage)};
-    char where[NET_TEXT_MAX] = "";
+    struct net_address address;
+    char where[NET_TEXT_MAX];
 
-    if (getsockname(fd, (struct sockaddr *)&address.storage, &address.len) == 0)
-        net_format(&address, where);
+    (void)udp_address(fd, &address);
+    net_format(&address, where);
     if (granted < 0) {
         log_warnx("udp %s: cannot set the receive buffer to %" PRIu64 " bytes: %s", where, wanted,
                   strerror((int)-granted));
@@ -160,6 +244,12 @@ listen_log(const struct listen *listeners, uint64_t receive_buffer)
         net_format(&listeners->missing, where);
         log_info("not listening on udp %s: %s", where, strerror(listeners->missing_reason));
     }
+    if (listeners->n_own > 0)
+        log_info("the service manager has opened the sockets: LISTEN_ADDRESS and "
+                 "LOCAL_PYSTATD_PORT are not looked at");
+    if (listeners->n_kept > 0)
+        log_info("going on with %zu sockets of the run before, and what they hold",
+                 listeners->n_kept);
     for (size_t i = 0; i < listeners->n; i++)
         log_buffer(listeners->sockets[i], listeners->granted[i], receive_buffer);
 }

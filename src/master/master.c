@@ -50,8 +50,7 @@ begin_stop(struct master *master)
         return;
     master->stopping = true;
     log_info("stopping: delivering what is left, for up to 10 s");
-    service_stopping();
-    service_status("Stopping: delivering what is left");
+    service_stopping("Stopping: delivering what is left");
     crew_stop(&master->crew);
 }
 
@@ -108,11 +107,10 @@ announce(const struct master *master)
 {
     const struct config *config = master->config;
     const char *destination = config->sender.deliver ? config->destination : "nobody";
-    unsigned port = config->master.listen_port;
+    unsigned port = master->holdings.listeners.port;
 
     log_info("serving udp port %u, sending to %s", port, destination);
-    service_ready();
-    service_status("Serving udp port %u, sending to %s", port, destination);
+    service_ready("Serving udp port %u, sending to %s", port, destination);
 }
 
 /* For those who ask. */
@@ -152,6 +150,7 @@ note_ready(struct master *master)
     if (master->ready || master->stopping || !crew_is_ready(&master->crew))
         return;
     master->ready = true;
+    holdings_keep_sockets(&master->holdings);
     announce(master);
     if (master->daemon != NULL) {
         if (master->config->log_to == LOG_TO_STDERR)
@@ -264,7 +263,7 @@ start(struct master *master)
     log_init(LOG_TO_STDERR, config->log_level);
     spawn_name("master");
     signal(SIGPIPE, SIG_IGN);
-    daemon_clean_fds();
+    daemon_clean_fds(holdings_take_over(&master->holdings));
     if (master->args.daemon)
         go_background(master);
     open_signals(master);
@@ -273,7 +272,7 @@ start(struct master *master)
     holdings_open_folders(&master->holdings, opts);
     if (config->log_to != LOG_TO_STDERR)
         log_init(config->log_to, config->log_level);
-    log_info("starting up on port %u", (unsigned)opts->listen_port);
+    log_info("starting up on port %u", (unsigned)master->holdings.listeners.port);
     log_info(dropped ? "running as uid %u" : "not started as root: staying uid %u (USER ignored)",
              (unsigned)geteuid());
     holdings_log(&master->holdings, opts);

@@ -183,8 +183,12 @@ init_shard(const struct store_map *map, struct shard *shard, const struct inheri
         .quarantine_fd = worker->quarantine_fd,
     };
 
-    for (size_t j = 0; j < shard_opts.n_sockets; j++)
-        shard_opts.sockets[j] = worker->sockets[i * shard_opts.n_sockets + j];
+    for (size_t j = 0; j < shard_opts.n_sockets; j++) {
+        size_t socket = i * shard_opts.n_sockets + j;
+
+        shard_opts.sockets[j] = worker->sockets[socket];
+        shard_opts.told_drops[j] = worker->told_drops[socket];
+    }
     shard_init(shard, &shard_opts, store_region(map, i), opts->wall_ms);
 }
 

@@ -47,7 +47,7 @@ beat(struct shard *shard)
 }
 
 /* What the sockets have dropped since it was counted last, by whatever process; of a socket that
- * nobody has seen, since it was opened. Noted. */
+ * nobody has seen, since it was opened or taken over. Noted. */
 static void
 count_drops(struct shard *shard)
 {
@@ -60,7 +60,7 @@ count_drops(struct shard *shard)
         uint32_t n = ingest_drops(shard->opts.sockets[i]);
 
         if (drops->cookie != cookie)
-            *drops = (struct store_drops){.cookie = cookie};
+            *drops = (struct store_drops){.cookie = cookie, .seen = shard->opts.told_drops[i]};
         region->stats.udp_drops += n - (uint32_t)drops->seen;
         drops->seen = n;
     }

@@ -22,6 +22,7 @@ struct shard;
 struct shard_opts {
     int sockets[STORE_SOCKETS_MAX]; /* bound UDP sockets, non-blocking, this shard's alone */
     size_t n_sockets;
+    uint32_t told_drops[STORE_SOCKETS_MAX]; /* see worker/worker.h */
     struct name_limits names;
     int done_fd;       /* eventfd of the one who asks: it has been done */
     bool crashed;      /* the process before this one died of itself */

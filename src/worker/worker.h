@@ -25,6 +25,9 @@ struct worker_opts {
     /* Bound UDP sockets, non-blocking: those of the first thread, then as many of each other. */
     int sockets[WORKER_SOCKETS_MAX];
     size_t n_sockets;
+    /* What of the kernel's count of a socket's drops was told by whoever had it before; for sockets
+     * that the arena does not know. */
+    uint32_t told_drops[WORKER_SOCKETS_MAX];
     int pipe_fd; /* write end, O_DIRECT, non-blocking */
     int ack_fd;  /* eventfd, non-blocking: the sender has committed a flush or has started */
     /* A file, of tmpfs or memfd_create(2), that outlives the process: empty at first, then what the

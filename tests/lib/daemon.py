@@ -74,7 +74,8 @@ class Daemon:
     """One daemon in the foreground. Its output goes to files in place.
 
     server is another build of it, wrapper the argv that it is run by (its pid has to stay that of
-    the daemon), environment what it gets besides the test's own, stdout and stderr descriptors for it."""
+    the daemon), environment what it gets besides the test's own, stdout and stderr descriptors for it,
+    manager a Manager that keeps its sockets."""
 
     def __init__(
         self,
@@ -88,6 +89,7 @@ class Daemon:
         environment=None,
         stdout=None,
         stderr=None,
+        manager=None,
     ):
         self.place = str(place)
         self.settings = {"LISTEN_ADDRESS": "127.0.0.1", "FLUSH_INTERVAL": "1000"}
@@ -101,7 +103,8 @@ class Daemon:
         self.wrapper = wrapper
         self.environment = environment or {}
         self.stdout, self.stderr = stdout, stderr
-        self.notify = Notify()
+        self.manager = manager
+        self.notify = manager.notify if manager else Notify()
         self.process = None
         self.served = False
         self.port = 0
@@ -127,7 +130,8 @@ class Daemon:
     def _spawn(self):
         self.port = int(self.settings.get("LOCAL_PYSTATD_PORT") or proc.free_udp_port())
         settings = {**self.settings, "LOCAL_PYSTATD_PORT": str(self.port)}
-        argv = [*self.wrapper, *command(settings, self.args, self.config, self.server)]
+        wrapper = [*self.wrapper, *(self.manager.wrapper() if self.manager else [])]
+        argv = [*wrapper, *command(settings, self.args, self.config, self.server)]
         if self.as_nobody:
             argv = AS_NOBODY + argv
         out = open(os.path.join(self.place, "stdout"), "wb")
@@ -140,6 +144,7 @@ class Daemon:
                 stderr=err if self.stderr is None else self.stderr,
                 env={**os.environ, "NOTIFY_SOCKET": self.notify.address, **self.environment},
                 start_new_session=True,
+                pass_fds=self.manager.descriptors() if self.manager else (),
             )
 
     def _text(self, name):

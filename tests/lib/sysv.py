@@ -42,10 +42,10 @@ class Script:
         with open(self.settings, "w", encoding="utf-8") as file:
             file.write(settings)
 
-    def run(self, *words):
-        """(exit status, what it said)."""
+    def run(self, *words, user=()):
+        """(exit status, what it said); user is what makes a command run as somebody else."""
         done = subprocess.run(
-            ["dash", self.path, *words],
+            [*user, "dash", self.path, *words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -33,6 +33,7 @@ def destination(tmp_path):
 def test_uninstall_takes_back_what_install_did(destination):
     make("install", f"DESTDIR={destination}")
     assert {"usr/local/bin/pystatsd-server", "usr/local/lib/systemd/system/pystatsd.service",
+            "usr/local/lib/systemd/system/pystatsd.socket",
             "etc/default/pystatsd", "etc/init.d/pystatsd",
             "usr/local/share/man/man8/pystatsd-server.8",
             "usr/local/share/man/man5/pystatsd.default.5",

@@ -27,7 +27,7 @@ class Service:
 
     def running(self):
         """{name: pid here} of the daemon's processes; fails where one is there twice."""
-        found = {name: self.machine.named(name) for name in NAMES}
+        found = {name: without_forks(self.machine.named(name)) for name in NAMES}
         assert all(len(pids) <= 1 for pids in found.values()), found
         return {name: pids[0] for name, pids in found.items() if pids}
 
@@ -53,6 +53,11 @@ class Service:
             text += "" if n else f"{line}\n"
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
+
+
+def without_forks(pids):
+    """A child bears its parent's name until it has taken its own."""
+    return [pid for pid in pids if (proc.stat(pid) or (None, None, 0))[2] not in pids]
 
 
 class Load:

@@ -24,10 +24,11 @@ printf '%s\n' "${COMPREPLY[@]}"
 pytestmark = pytest.mark.skipif(not shutil.which("bash"), reason="bash is not installed")
 
 
-def offers(*words, cwd="/"):
+def offers(*words, cwd="/", server=SERVER, home="/"):
     """What is offered for the last of the words. Nothing may be printed besides."""
-    command = ["bash", "--norc", "-uc", ASK, "bash", FILE, SERVER, *words]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+    command = ["bash", "--norc", "-uc", ASK, "bash", FILE, server, *words]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False,
+                            env={**os.environ, "HOME": home})
     assert (result.returncode, result.stderr) == (0, "")
     return set(result.stdout.split())
 
@@ -62,10 +63,15 @@ def test_choices():
     assert offers("--transport", "") == offers("-r", "=") == {"graphite", "none"}
     assert offers("--set", "LOG", "=") == {"stderr", "syslog", "journal"}
     assert offers("--set", "LOG_LEVEL", "=", "wa") == {"warning"}
-    for words in (["--set", "LOG", "="], ["--set", "LOG_LEVEL", "="], ["--transport", ""]):
-        key = words[1] if words[0] == "--set" else "TRANSPORT"
-        for value in offers(*words):
-            assert run({key: value}, ["--check-config"]).returncode == 0
+    assert offers("--set", "IDLE_GAUGES", "=") == {"last", "omit"}
+    assert offers("--set", "SELF_STATS", "=") == {"yes", "no"}
+    assert offers("--set", "DIALECT", "=") == {"pystatsd"}
+    assert offers("--set", "FLUSH_INTERVAL", "=") == set()
+
+
+def test_command_at_home(place):
+    os.symlink(SERVER, os.path.join(place, "server"))
+    assert offers("-r", "", server="~/server", home=place) == {"graphite", "none"}
 
 
 def test_what_nobody_can_know():

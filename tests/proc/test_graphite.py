@@ -93,6 +93,17 @@ def test_real_files(daemons, carbon):
         assert info(carbon, name) == (method, 0, STEPS), name
 
 
+def test_own_statistics_under_the_name_of_etsys(daemons, carbon):
+    """With SELF_PREFIX=stats.statsd they are no counters."""
+    carbon.configure(shipped("storage-schemas.conf"), shipped("storage-aggregation.conf"))
+    carbon.start()
+    send_all(daemons, carbon, {"SELF_PREFIX": "stats.statsd"})
+    own = {f"stats.{name}": method for name, method in METHODS.items() if name.startswith("statsd.")}
+    await_files(carbon, own)
+    for name, method in own.items():
+        assert info(carbon, name) == (method, 0, STEPS), name
+
+
 def test_nothing_that_is_sent_is_left_out(daemons, carbon, sink):
     """Every name of a flush is in the table above, or of a kind that is."""
     send_all(daemons, carbon, {"GRAPHITE_PORT": str(sink.port)})

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from lib import package, proc
-from lib.daemon import BUILD, ROOT, SERVER, installed
+from lib.daemon import AS_NOBODY, BUILD, IS_ROOT, ROOT, SERVER, installed
 from lib.sysv import Script
 from lib.wait import until
 
@@ -33,17 +33,20 @@ def text_of(name):
 
 @pytest.fixture
 def unit(place):
-    """The unit, naming the server that was built."""
-    path = os.path.join(place, "pystatsd.service")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text_of("init/pystatsd.service").replace("/usr/bin/pystatsd-server", SERVER))
+    """The unit, naming the server that was built, with its socket's beside it."""
+    for name in ("pystatsd.socket", "pystatsd.service"):
+        path = os.path.join(place, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text_of(f"init/{name}").replace("/usr/bin/pystatsd-server", SERVER))
     return path
 
 
 @pytest.mark.skipif(not installed("systemd-analyze"), reason="systemd is not installed")
-def test_systemd_has_nothing_to_say(unit):
+@pytest.mark.parametrize("name", ["pystatsd.service", "pystatsd.socket"])
+def test_systemd_has_nothing_to_say(unit, name):
+    argv = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no"]
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", unit],
+        [*argv, os.path.join(os.path.dirname(unit), name)],
         capture_output=True,
         text=True,
         check=False,
@@ -180,6 +183,30 @@ def test_wrong_settings(script, broken):
     assert not os.path.exists(script.pidfile)
 
 
+@pytest.mark.parametrize("broken", ["X=a(b\n", "exit 0\n"])
+def test_pidfile_before_what_is_wrong(script, place, broken):
+    """What runs is found by it, and stopped."""
+    script.pidfile = os.path.join(place, "other.pid")
+    script.write({**script.usual, "PIDFILE": script.pidfile})
+    assert script.status("start") == 0
+    pid = script.pid
+    with open(script.settings, "a", encoding="utf-8") as file:
+        file.write(broken)
+    assert script.status("status") == 0
+    assert script.status("stop") == 0
+    assert not proc.alive(pid)
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="takes root: to be somebody else")
+@pytest.mark.parametrize("action", ["start", "stop", "restart", "reload", "try-restart", "status"])
+def test_somebody_elses_daemon(script, place, action):
+    assert script.status("start") == 0
+    os.chmod(place, 0o755)
+    status, said = script.run(action, user=AS_NOBODY)
+    assert status == 4 and "cannot be read" in said
+    assert proc.alive(script.pid)
+
+
 def test_port_in_use(script):
     other = proc.hold_udp_port()
     script.write({**script.usual, "LOCAL_PYSTATD_PORT": other.getsockname()[1]})
@@ -255,6 +282,7 @@ IN_PACKAGE = {
     "etc/default/pystatsd",
     "etc/init.d/pystatsd",
     "lib/systemd/system/pystatsd.service",
+    "lib/systemd/system/pystatsd.socket",
     "usr/bin/pystatsd-server",
     "usr/share/doc/pystatsd/README.md",
     "usr/share/doc/pystatsd/changelog.gz",

@@ -72,10 +72,22 @@ def test_what_arrives_and_what_is_sent(daemons, sink):
 def test_settings_of_the_table_are_ours():
     """Each key that stands beside one of Etsy's is a setting, and its values are taken."""
     table = text_of("README.md").split("| `config.js` | here |")[1].split("\n\n")[0]
-    there = [row.split("|")[2] for row in table.splitlines()[2:] if "not in this version" not in row]
+    there = [row.split("|")[2] for row in table.splitlines()[2:]]
     settings = re.findall(r"`([A-Z_]+)(?:=([^`]+))?`", " ".join(there))
     keys = set(re.findall(r"^([A-Z_]+)=", run(args=["--check-config"]).stdout, re.M))
     assert len(settings) > 15
     assert {key for key, _ in settings} <= keys
     given = {key: value for key, value in settings if value}
     assert run(given, ["--check-config"]).returncode == 0
+
+
+def test_names_of_etsys_default(daemons, sink):
+    """What is said to be kept is sent under Etsy's names with the settings that stand there."""
+    part = text_of("README.md").split("## In the place of Etsy's statsd")[1]
+    settings = dict(re.findall(r"^ {4}([A-Z_]+)=(\S+)$", part, re.M))
+    assert len(settings) == 4
+    daemon = daemons(sink, settings)
+    daemon.send("n:1|c\ng:2|g\ns:a|s\nt:3|ms")
+    wanted = ["stats.n", "stats.gauges.g", "stats.sets.s.count"]
+    wanted += [f"stats.timers.t.{it}" for it in ("lower", "upper", "upper_90", "mean", "count")]
+    sink.wait(lambda: set(wanted) <= {name for name, _ in sink.store}, "those names")

@@ -178,7 +178,7 @@ END_TEST
 START_TEST(test_errors_name_the_flag)
 {
     assert_error("", (const char *const[]){"-p", "abc", NULL},
-                 "--port: expected a port from 0 to 65535, got 'abc'");
+                 "--port: expected a port from 1 to 65535, got 'abc'");
     assert_error("", (const char *const[]){"--graphite-p", "", NULL},
                  "--graphite-port: expected a port from 1 to 65535, got ''");
     assert_error("", (const char *const[]){"--set", "SELF_STATS=x", NULL},
@@ -196,7 +196,7 @@ END_TEST
 START_TEST(test_a_wrong_value_that_a_flag_overrides)
 {
     assert_error("LOCAL_PYSTATD_PORT=abc\n", (const char *const[]){"-p1", NULL},
-                 ":1: LOCAL_PYSTATD_PORT: expected a port from 0 to 65535, got 'abc'");
+                 ":1: LOCAL_PYSTATD_PORT: expected a port from 1 to 65535, got 'abc'");
 }
 END_TEST
 

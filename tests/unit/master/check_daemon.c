@@ -470,7 +470,7 @@ START_TEST(test_clean_fds)
     ck_assert_int_gt(fd, STDERR_FILENO);
     close(STDIN_FILENO);
     close(STDOUT_FILENO);
-    daemon_clean_fds();
+    daemon_clean_fds(STDERR_FILENO);
     ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
     for (int stdio = STDIN_FILENO; stdio <= STDERR_FILENO; stdio++)
         ck_assert_int_eq(fcntl(stdio, F_GETFD), 0);

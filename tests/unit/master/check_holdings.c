@@ -171,7 +171,7 @@ START_TEST(test_no_socket_no_start)
     int status;
     pid_t pid;
 
-    opts.listen_port = 0;
+    strcpy(opts.listen_address, "192.0.2.1"); /* nobody's */
     pid = fork();
     ck_assert_int_ge(pid, 0);
     if (pid == 0) {

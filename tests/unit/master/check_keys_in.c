@@ -9,7 +9,7 @@
 START_TEST(test_values)
 {
     static const struct load_row rows[] = {
-        {"LOCAL_PYSTATD_PORT", "0", "0"},
+        {"LOCAL_PYSTATD_PORT", "0", NULL},
         {"LOCAL_PYSTATD_PORT", "65536", NULL},
         {"LOCAL_PYSTATD_PORT", "08125", NULL},
         {"LOCAL_PYSTATD_PORT", "", NULL},

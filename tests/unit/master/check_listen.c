@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/udp.h"
 #include "master/listen.h"
 
 #define BUFFER_BYTES 65536
@@ -70,6 +71,25 @@ has_ipv6(void)
     return fd >= 0;
 }
 
+/* What the service manager hands over. */
+static struct handover handed;
+
+static int
+open_for(struct listen *listeners, const char *host, uint16_t port, unsigned n_threads,
+         char error[LISTEN_ERROR_MAX])
+{
+    const struct listen_opts opts = {
+        .host = host, .port = port, .receive_buffer = BUFFER_BYTES, .n_threads = n_threads};
+
+    return listen_open(listeners, &opts, &handed, error);
+}
+
+static int
+open_at(struct listen *listeners, const char *host, uint16_t port, char error[LISTEN_ERROR_MAX])
+{
+    return open_for(listeners, host, port, 1, error);
+}
+
 /* What is sent to 127.0.0.1:port arrives at fd. */
 static void
 assert_receives(int fd, uint16_t port)
@@ -91,7 +111,7 @@ START_TEST(test_one_address)
     struct listen listeners = {.n = 0};
     uint16_t port = free_port();
 
-    ck_assert_int_eq(listen_open(&listeners, "127.0.0.1", port, BUFFER_BYTES, 1, error), 0);
+    ck_assert_int_eq(open_at(&listeners, "127.0.0.1", port, error), 0);
     ck_assert_uint_eq(listeners.n, 1);
     ck_assert(fcntl(listeners.sockets[0], F_GETFL) & O_NONBLOCK);
     ck_assert(fcntl(listeners.sockets[0], F_GETFD) & FD_CLOEXEC);
@@ -109,7 +129,7 @@ START_TEST(test_every_address)
     uint16_t port = free_port();
     int n_v4 = 0;
 
-    ck_assert_int_eq(listen_open(&listeners, "", port, BUFFER_BYTES, 1, error), 0);
+    ck_assert_int_eq(open_at(&listeners, "", port, error), 0);
     ck_assert_uint_eq(listeners.n, has_ipv6() ? 2 : 1);
     for (size_t i = 0; i < listeners.n; i++) {
         int v6_only = 0;
@@ -136,7 +156,7 @@ START_TEST(test_buffer_is_asked_for)
     int granted = 0;
     socklen_t len = sizeof(granted);
 
-    ck_assert_int_eq(listen_open(&listeners, "127.0.0.1", free_port(), BUFFER_BYTES, 1, error), 0);
+    ck_assert_int_eq(open_at(&listeners, "127.0.0.1", free_port(), error), 0);
     ck_assert_int_eq(getsockopt(listeners.sockets[0], SOL_SOCKET, SO_RCVBUF, &granted, &len), 0);
     ck_assert_int_ge(granted, BUFFER_BYTES);
     listen_close(&listeners);
@@ -167,7 +187,7 @@ START_TEST(test_log)
     char error[LISTEN_ERROR_MAX] = "", said[2048], granted[64];
     struct listen listeners = {.n = 0};
 
-    ck_assert_int_eq(listen_open(&listeners, "127.0.0.1", free_port(), BUFFER_BYTES, 1, error), 0);
+    ck_assert_int_eq(open_at(&listeners, "127.0.0.1", free_port(), error), 0);
     log_into(&listeners, BUFFER_BYTES, said, sizeof(said));
     ck_assert_ptr_nonnull(strstr(said, "udp 127.0.0.1:"));
     snprintf(granted, sizeof(granted), "buffer of %ld bytes", listeners.granted[0] / 2);
@@ -192,7 +212,7 @@ assert_fails(const char *host, uint16_t port, const char *what, const char *advi
     char error[LISTEN_ERROR_MAX] = "";
     struct listen listeners = {.n = 0};
 
-    ck_assert_int_eq(listen_open(&listeners, host, port, BUFFER_BYTES, 1, error), -1);
+    ck_assert_int_eq(open_at(&listeners, host, port, error), -1);
     ck_assert_uint_eq(listeners.n, 0);
     ck_assert_msg(strstr(error, what) != NULL, "\"%s\" lacks \"%s\"", error, what);
     ck_assert_msg(strstr(error, advice) != NULL, "\"%s\" lacks \"%s\"", error, advice);
@@ -214,9 +234,131 @@ START_TEST(test_port_in_use)
 }
 END_TEST
 
-START_TEST(test_no_port)
+/* A socket as the run before has left it. */
+static int
+hand_over(int fd, int number)
 {
-    assert_fails("127.0.0.1", 0, "nothing to listen on", "LOCAL_PYSTATD_PORT");
+    struct handover_socket *socket = &handed.sockets[handed.n++];
+
+    *socket = (struct handover_socket){.fd = fd, .number = number};
+    ck_assert_int_eq(udp_adopt(fd, &socket->address), 0);
+    handed.n_own += number == SERVICE_OWN;
+    return fd;
+}
+
+static void
+assert_closed(int fd)
+{
+    ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
+}
+
+/* What fits is used, thread by thread; the rest is opened beside it. */
+START_TEST(test_kept)
+{
+    char error[LISTEN_ERROR_MAX] = "", said[4096];
+    struct listen listeners = {.n = 0};
+    uint16_t port, other_port;
+    int first = hand_over(take_port(&port), 0), second = hand_over(udp_twin(first), 1);
+    int other = hand_over(take_port(&other_port), 2);
+    int granted = 0;
+    socklen_t len = sizeof(granted);
+
+    ck_assert_int_eq(open_for(&listeners, "127.0.0.1", port, 3, error), 0);
+    ck_assert_uint_eq(listeners.n, 3);
+    ck_assert_uint_eq(listeners.n_kept, 2);
+    ck_assert_uint_eq(listeners.port, port);
+    ck_assert_int_eq(listeners.sockets[0], first);
+    ck_assert_int_eq(listeners.sockets[1], second);
+    ck_assert(handed.dropped);
+    ck_assert(listeners.sockets[2] == other || fcntl(other, F_GETFD) == -1);
+    ck_assert_int_eq(getsockopt(first, SOL_SOCKET, SO_RCVBUF, &granted, &len), 0);
+    ck_assert_int_eq(granted, listeners.granted[0]);
+    log_into(&listeners, BUFFER_BYTES, said, sizeof(said));
+    ck_assert_ptr_nonnull(strstr(said, "going on with 2 sockets of the run before"));
+    listen_close(&listeners);
+}
+END_TEST
+
+START_TEST(test_kept_by_too_many_threads)
+{
+    char error[LISTEN_ERROR_MAX] = "";
+    struct listen listeners = {.n = 0};
+    uint16_t port;
+    int first = hand_over(take_port(&port), 0), second = hand_over(udp_twin(first), 1);
+
+    ck_assert_int_eq(open_at(&listeners, "127.0.0.1", port, error), 0);
+    ck_assert_uint_eq(listeners.n, 1);
+    ck_assert_int_eq(listeners.sockets[0], first);
+    assert_closed(second);
+    /* All that is sent comes to the one that is left. */
+    for (int i = 0; i < 100; i++)
+        assert_receives(first, port);
+    listen_close(&listeners);
+}
+END_TEST
+
+/* What it had dropped was told by the run before; of the service manager's own nobody has. */
+START_TEST(test_told_drops)
+{
+    char error[LISTEN_ERROR_MAX] = "";
+    struct listen listeners = {.n = 0};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+    uint16_t port;
+    int fd = take_port(&port), client = socket(AF_INET, SOCK_DGRAM, 0);
+
+    to.sin_port = htons(port);
+    net_set_receive_buffer(fd, 1);
+    for (int i = 0; i < 100; i++)
+        ck_assert_int_eq(sendto(client, "x:1|c", 5, 0, (struct sockaddr *)&to, sizeof(to)), 5);
+    hand_over(fd, _i == 0 ? 0 : SERVICE_OWN);
+    ck_assert_int_eq(open_at(&listeners, "127.0.0.1", port, error), 0);
+    ck_assert_int_eq(listeners.sockets[0], fd);
+    ck_assert_uint_eq(listeners.told_drops[0] > 0, _i == 0);
+    listen_close(&listeners);
+    close(client);
+}
+END_TEST
+
+/* They say where to listen; what was kept of another address is not asked for any more. */
+START_TEST(test_own_sockets)
+{
+    char error[LISTEN_ERROR_MAX] = "", said[4096];
+    struct listen listeners = {.n = 0};
+    uint16_t port, another_port, kept_port;
+    int own = hand_over(take_port(&port), SERVICE_OWN);
+    int another = hand_over(take_port(&another_port), SERVICE_OWN);
+    int kept = hand_over(take_port(&kept_port), 0);
+
+    ck_assert_int_eq(open_at(&listeners, "192.0.2.1", 0, error), 0);
+    ck_assert_uint_eq(listeners.n, 2);
+    ck_assert_uint_eq(listeners.n_own, 2);
+    ck_assert_uint_eq(listeners.port, port);
+    ck_assert_int_eq(listeners.sockets[0], own);
+    ck_assert_int_eq(listeners.sockets[1], another);
+    assert_closed(kept);
+    log_into(&listeners, BUFFER_BYTES, said, sizeof(said));
+    ck_assert_ptr_nonnull(strstr(said, "LISTEN_ADDRESS and LOCAL_PYSTATD_PORT are not looked at"));
+    listen_close(&listeners);
+}
+END_TEST
+
+START_TEST(test_more_of_its_own_than_are_read)
+{
+    uint16_t port;
+    int own = hand_over(take_port(&port), SERVICE_OWN);
+
+    hand_over(udp_twin(own), SERVICE_OWN);
+    assert_fails("", 0, "more sockets for udp 127.0.0.1:", "set THREADS");
+}
+END_TEST
+
+START_TEST(test_too_many_addresses)
+{
+    uint16_t port;
+
+    for (int i = 0; i <= NET_ADDRESSES_MAX; i++)
+        hand_over(take_port(&port), SERVICE_OWN);
+    assert_fails("", 0, "the service manager has opened", "more than 16 addresses");
 }
 END_TEST
 
@@ -243,7 +385,7 @@ START_TEST(test_no_right_to_the_port)
     /* In a process of its own, as Check runs each test. Where every port is free to all, there is
      * nothing to see. */
     ck_assert_int_eq(geteuid() == 0 ? setuid(65534) : 0, 0);
-    if (listen_open(&listeners, "127.0.0.1", 81, BUFFER_BYTES, 1, error) == 0) {
+    if (open_at(&listeners, "127.0.0.1", 81, error) == 0) {
         listen_close(&listeners);
         return;
     }
@@ -266,7 +408,12 @@ main(void)
     tcase_add_test(tcase, test_buffer_is_asked_for);
     tcase_add_test(tcase, test_log);
     tcase_add_test(tcase, test_port_in_use);
-    tcase_add_test(tcase, test_no_port);
+    tcase_add_test(tcase, test_kept);
+    tcase_add_test(tcase, test_kept_by_too_many_threads);
+    tcase_add_loop_test(tcase, test_told_drops, 0, 2);
+    tcase_add_test(tcase, test_own_sockets);
+    tcase_add_test(tcase, test_more_of_its_own_than_are_read);
+    tcase_add_test(tcase, test_too_many_addresses);
     tcase_add_test(tcase, test_no_such_address);
     tcase_add_test(tcase, test_no_such_name);
     tcase_add_test(tcase, test_no_right_to_the_port);

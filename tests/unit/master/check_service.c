@@ -2,6 +2,7 @@
  * check_service: what arrives at a service manager, which is a socket of the test's own.
  */
 #include <check.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -62,31 +64,20 @@ assert_nothing_more(void)
 
 START_TEST(test_words)
 {
-    char text[512];
-
-    service_ready();
-    receive(text, sizeof(text));
-    ck_assert_str_eq(text, "READY=1");
-    service_stopping();
-    receive(text, sizeof(text));
-    ck_assert_str_eq(text, "STOPPING=1");
-    assert_nothing_more();
-}
-END_TEST
-
-START_TEST(test_status)
-{
     char text[512], longer[400];
 
-    service_status("Serving udp port %u, sending to %s", 8125u, "localhost:2003");
+    service_ready("Serving udp port %u, sending to %s", 8125u, "localhost:2003");
     receive(text, sizeof(text));
-    ck_assert_str_eq(text, "STATUS=Serving udp port 8125, sending to localhost:2003");
+    ck_assert_str_eq(text, "READY=1\nSTATUS=Serving udp port 8125, sending to localhost:2003");
+    service_stopping("Stopping");
+    receive(text, sizeof(text));
+    ck_assert_str_eq(text, "STOPPING=1\nSTATUS=Stopping");
 
     memset(longer, 'x', sizeof(longer) - 1);
     longer[sizeof(longer) - 1] = '\0';
-    service_status("%s", longer);
+    service_ready("%s", longer);
     receive(text, sizeof(text));
-    ck_assert_uint_eq(strlen(text), strlen("STATUS=") + 255);
+    ck_assert_uint_eq(strlen(text), strlen("READY=1\nSTATUS=") + 255);
     assert_nothing_more();
 }
 END_TEST
@@ -136,17 +127,126 @@ START_TEST(test_watchdog)
 }
 END_TEST
 
+/* The descriptor that came with what was told last, or -1. */
+static int
+receive_with_fd(char *out, size_t size)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec text = {.iov_base = out, .iov_len = size - 1};
+    struct msghdr message = {.msg_iov = &text,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
+    ssize_t n = recvmsg(manager, &message, 0);
+    const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    int fd = -1;
+
+    ck_assert_int_ge(n, 0);
+    out[n] = '\0';
+    if (header != NULL && header->cmsg_type == SCM_RIGHTS)
+        memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+    return fd;
+}
+
+START_TEST(test_keep)
+{
+    char text[512], byte;
+    int ends[2], kept;
+
+    ck_assert_int_eq(pipe(ends), 0);
+    service_keep(ends[0], 7);
+    kept = receive_with_fd(text, sizeof(text));
+    ck_assert_str_eq(text, "FDSTORE=1\nFDNAME=pystatsd-7\nFDPOLL=0");
+    ck_assert_int_ge(kept, 0);
+    close(ends[0]);
+    ck_assert_int_eq((int)write(ends[1], "x", 1), 1);
+    ck_assert_int_eq((int)read(kept, &byte, 1), 1);
+    service_drop(7);
+    receive(text, sizeof(text));
+    ck_assert_str_eq(text, "FDSTOREREMOVE=1\nFDNAME=pystatsd-7");
+    assert_nothing_more();
+    close(ends[1]);
+    close(kept);
+}
+END_TEST
+
+static const struct {
+    const char *names; /* NULL: not said */
+    const char *n;     /* NULL: not said */
+    int expected;
+    int numbers[3];
+} handed[] = {
+    {NULL, NULL, 0, {0}},
+    {"statsd:pystatsd-0:pystatsd-12", "3", 3, {SERVICE_OWN, 0, 12}},
+    {"pystatsd-:pystatsd-1x:pystatsd--1", "3", 3, {SERVICE_OWN, SERVICE_OWN, SERVICE_OWN}},
+    {NULL, "2", 2, {SERVICE_OWN, SERVICE_OWN}},
+    {NULL, "many", -EINVAL, {0}},
+};
+
+/* In a process whose descriptors are the test's to choose. */
+static int
+take_as_told(int i)
+{
+    struct service_fd taken[SERVICE_FDS_MAX];
+    char pid[16];
+    int n;
+
+    for (int fd = 3; fd < 6; fd++)
+        dup2(STDIN_FILENO, fd);
+    snprintf(pid, sizeof(pid), "%d", (int)getpid());
+    setenv("LISTEN_PID", pid, 1);
+    if (handed[i].n != NULL)
+        setenv("LISTEN_FDS", handed[i].n, 1);
+    if (handed[i].names != NULL)
+        setenv("LISTEN_FDNAMES", handed[i].names, 1);
+    n = service_take(taken);
+    if (n != handed[i].expected || getenv("LISTEN_FDS") != NULL || getenv("LISTEN_PID") != NULL)
+        return 1;
+    for (int j = 0; j < n; j++) {
+        if (taken[j].fd != 3 + j || taken[j].number != handed[i].numbers[j])
+            return 2 + j;
+    }
+    return 0;
+}
+
+START_TEST(test_take)
+{
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0)
+        _exit(take_as_told(_i));
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+/* It is meant for another process. */
+START_TEST(test_take_of_another)
+{
+    struct service_fd taken[SERVICE_FDS_MAX];
+
+    setenv("LISTEN_PID", "1", 1);
+    setenv("LISTEN_FDS", "3", 1);
+    ck_assert_int_eq(service_take(taken), 0);
+}
+END_TEST
+
 START_TEST(test_without_a_manager)
 {
     unsetenv("NOTIFY_SOCKET");
-    service_ready();
-    service_status("nobody hears this");
+    service_ready("nobody hears this");
+    service_keep(STDIN_FILENO, 0);
+    service_drop(0);
     service_reloading();
-    service_stopping();
+    service_stopping("nor this");
     assert_nothing_more();
     /* One that is gone is no reason to fail either. */
     setenv("NOTIFY_SOCKET", "@pystatsd-check-service-nobody", 1);
-    service_ready();
+    service_ready("nobody hears this");
 }
 END_TEST
 
@@ -160,9 +260,11 @@ main(void)
 
     tcase_add_checked_fixture(tcase, start_manager, stop_manager);
     tcase_add_test(tcase, test_words);
-    tcase_add_test(tcase, test_status);
     tcase_add_test(tcase, test_reloading_has_the_time);
     tcase_add_loop_test(tcase, test_watchdog, 0, sizeof(watchdogs) / sizeof(watchdogs[0]));
+    tcase_add_test(tcase, test_keep);
+    tcase_add_loop_test(tcase, test_take, 0, sizeof(handed) / sizeof(handed[0]));
+    tcase_add_test(tcase, test_take_of_another);
     tcase_add_test(tcase, test_without_a_manager);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);

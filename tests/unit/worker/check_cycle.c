@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/udp.h"
 #include "pipe/inlet.h"
 #include "plot.h"
 
@@ -86,8 +87,8 @@ open_sockets(void)
     struct net_address found[NET_ADDRESSES_MAX], server = {.len = sizeof(server.storage)};
 
     ck_assert_int_eq(net_lookup("127.0.0.1", 0, SOCK_DGRAM, found), 1);
-    rig.opts.sockets[0] = net_udp_open(&found[0], false);
-    rig.client = net_udp_open(&found[0], false);
+    rig.opts.sockets[0] = udp_open(&found[0]);
+    rig.client = udp_open(&found[0]);
     net_set_receive_buffer(rig.opts.sockets[0], 8 << 20);
     ck_assert_int_eq(
         getsockname(rig.opts.sockets[0], (struct sockaddr *)&server.storage, &server.len), 0);

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/udp.h"
 #include "base/undo.h"
 
 #define UDP_PAYLOAD_MAX 65507
@@ -42,7 +43,7 @@ open_udp(const char *host)
     struct net_address found[NET_ADDRESSES_MAX];
 
     ck_assert_int_eq(net_lookup(host, 0, SOCK_DGRAM, found), 1);
-    return net_udp_open(&found[0], false);
+    return udp_open(&found[0]);
 }
 
 static struct net_address

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/net.h"
+#include "base/udp.h"
 #include "plot.h"
 
 /* Nothing that is waited for takes as long. */
@@ -37,7 +38,7 @@ open_udp(void)
     int fd;
 
     ck_assert_int_eq(net_lookup("127.0.0.1", 0, SOCK_DGRAM, found), 1);
-    fd = net_udp_open(&found[0], false);
+    fd = udp_open(&found[0]);
     ck_assert_int_ge(fd, 0);
     return fd;
 }
@@ -372,6 +373,31 @@ START_TEST(test_drops)
 }
 END_TEST
 
+/* What a socket had dropped before it was taken over was told by whoever had it. */
+START_TEST(test_drops_of_another)
+{
+    uint64_t n_read, n_dropped;
+
+    set_up(1000);
+    overflow(1);
+    start();
+    n_read = ask_until(1);
+    n_dropped = N_OVERFLOW - n_read;
+    ask(SHARD_STOP);
+    shard_join(&rig.shard);
+    plot_close(&rig.plot);
+    plot_open(&rig.plot, 1000);
+    rig.region = rig.plot.region;
+    rig.opts.told_drops[1] = (uint32_t)n_dropped - 1;
+    start();
+    ask(SHARD_CLOSE);
+    ck_assert_uint_eq(rig.region->closed.udp_drops, 1);
+    ask(SHARD_STOP);
+    ck_assert_uint_eq(rig.region->closed.udp_drops, 0);
+    tear_down();
+}
+END_TEST
+
 START_TEST(test_refused_and_filtered)
 {
     struct filter_opts lists = {.drop = "no*", .allow = NULL};
@@ -436,6 +462,7 @@ main(void)
     tcase_add_test(tcase, test_total);
     tcase_add_test(tcase, test_takes_over_a_hand);
     tcase_add_loop_test(tcase, test_drops, 0, 2);
+    tcase_add_test(tcase, test_drops_of_another);
     tcase_add_test(tcase, test_refused_and_filtered);
     tcase_add_test(tcase, test_more_than_a_turn);
     suite_add_tcase(suite, tcase);

@@ -111,14 +111,14 @@ open_asking(struct holdings *holdings, const struct master_opts *opts)
 {
     struct asking *asking = &holdings->asking;
     char error[ASKING_ERROR_MAX], path[CONFIG_TEXT_MAX];
-    uid_t uid;
-    gid_t gid;
+    uid_t uid = geteuid();
+    gid_t gid = getegid();
 
     if (opts->admin_socket[0] != '\0') {
         cut_name(opts->admin_socket, path);
         make_folder("ADMIN_SOCKET", path, 0755, opts);
+        privdrop_find(opts->user, opts->group, &uid, &gid);
     }
-    privdrop_find(opts->user, opts->group, &uid, &gid);
     if (asking_open(asking, opts, uid, gid, error) != 0)
         fatalx(EX_CONFIG, "%s", error);
     if (asking->admin >= 0)

@@ -4,7 +4,6 @@
  */
 #include "worker/cycle.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -238,6 +237,22 @@ cycle_is_busy(const struct cycle *cycle)
            cycle->push.state != PUSH_DONE;
 }
 
+/* How much memory it takes is known of an interval that is shut. */
+static void
+begin_partial(struct cycle *cycle)
+{
+    struct store_state state = cycle->store->state;
+
+    state.flush++;
+    store_set(cycle->store, &state);
+    cycle->is_partial = true;
+    hold_begin(&cycle->hold);
+    begin_flush(cycle, true);
+    for (size_t i = 0; i < cycle->opts->n_threads; i++)
+        cycle->push.job.stats.memory_used += store_region(&cycle->map, i)->table.arena.used;
+    hold_end(&cycle->hold);
+}
+
 /* An interval is not closed before the flush of the one before it is done; it then is longer. */
 void
 cycle_close_if_due(struct cycle *cycle)
@@ -246,8 +261,13 @@ cycle_close_if_due(struct cycle *cycle)
     bool was_holding = cycle->schedule.holding;
     struct interval interval;
 
-    if (cycle_is_busy(cycle) || mono_ms < cycle->schedule.deadline_ms)
+    if (cycle_is_busy(cycle))
         return;
+    if (mono_ms < cycle->schedule.deadline_ms) {
+        if (cycle->desk != NULL && desk_take_flush(cycle->desk))
+            begin_partial(cycle);
+        return;
+    }
     if (schedule_due(&cycle->schedule, mono_ms, wall_ms)) {
         overruns = schedule_close(&cycle->schedule, mono_ms, wall_ms, &interval);
         cycle->facts.closed = interval;
@@ -287,23 +307,6 @@ cycle_begin_if_closed(struct cycle *cycle)
     cycle->halting = false;
 }
 
-/* How much memory it takes is known of an interval that is shut. */
-void
-cycle_begin_partial(struct cycle *cycle)
-{
-    struct store_state state = cycle->store->state;
-
-    assert(!cycle_is_busy(cycle) && !cycle->ending);
-    state.flush++;
-    store_set(cycle->store, &state);
-    cycle->is_partial = true;
-    hold_begin(&cycle->hold);
-    begin_flush(cycle, true);
-    for (size_t i = 0; i < cycle->opts->n_threads; i++)
-        cycle->push.job.stats.memory_used += store_region(&cycle->map, i)->table.arena.used;
-    hold_end(&cycle->hold);
-}
-
 /* Between two of its steps the shards go on; a name is sent as it is when its turn comes. */
 static int
 push_partial(struct cycle *cycle)
@@ -314,6 +317,8 @@ push_partial(struct cycle *cycle)
     error = push_step(&cycle->push, clock_mono_ms());
     hold_end(&cycle->hold);
     cycle->is_partial = cycle->push.state != PUSH_DONE;
+    if (!cycle->is_partial)
+        desk_flushed(cycle->desk);
     return error;
 }
 

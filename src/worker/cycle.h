@@ -30,6 +30,7 @@ struct cycle {
     struct hold hold; /* of all shards */
     bool is_partial;  /* what is on its way is of the open interval, and the shards go on */
     struct push push;
+    struct desk *desk; /* of those who ask; NULL: nobody can. Set by the caller */
     struct desk_facts facts;
 };
 
@@ -44,13 +45,10 @@ void cycle_release(struct cycle *cycle);
 /* An interval is being closed or on its way. */
 bool cycle_is_busy(const struct cycle *cycle);
 
-/* Has the shards close the open interval when its time has come. One is not closed before the flush
- * of the one before it is done; it then is longer. */
+/* Has the shards close the open interval when its time has come, or, before, begins to send what it
+ * has where that is wanted: it goes on, and its whole follows under the same timestamp. One is not
+ * closed before the flush of the one before it is done; it then is longer. */
 void cycle_close_if_due(struct cycle *cycle);
-
-/* Begins to send what the open interval has, which goes on: its whole follows under the same
- * timestamp. Nothing may be on its way, and the shards must not have been asked to end. */
-void cycle_begin_partial(struct cycle *cycle);
 
 /* Begins the flush when all shards have done what they were asked for. */
 void cycle_begin_if_closed(struct cycle *cycle);

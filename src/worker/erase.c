@@ -74,7 +74,7 @@ erase_piece(struct erase *erase, struct hold *hold)
     more = is_folder(erase);
     erase->n_seen = 0;
     for (int i = 0; more && i < LISTING_PLACES && erase->n_seen < LISTING_NAMES; i++)
-        more = view_step(hold, &erase->walk, VIEW_TYPE(erase->type), erase_if_within, erase);
+        more = view_step(hold, &erase->walk, view_type(erase->type), erase_if_within, erase);
     return !more;
 }
 

@@ -58,7 +58,7 @@ step_maps(struct reply *reply)
     maps->n_seen = 0;
     hold_begin(reply->desk->hold);
     for (int i = 0; more && i < LISTING_PLACES && maps->n_seen < LISTING_NAMES; i++)
-        more = view_step(reply->desk->hold, &maps->walk, VIEW_TYPE(maps->type), show, maps);
+        more = view_step(reply->desk->hold, &maps->walk, view_type(maps->type), show, maps);
     hold_end(reply->desk->hold);
     if (more)
         return REPLY_MORE;

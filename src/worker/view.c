@@ -56,7 +56,7 @@ visit_metric(struct metric *metric, void *context)
     struct view view = {.type = metric->type,
                         .name = {.text = metric_name(metric), .len = metric->name_len}};
 
-    if ((visitor->types & VIEW_TYPE(metric->type)) == 0 || delete_is_hidden(metric) ||
+    if ((visitor->types & view_type(metric->type)) == 0 || delete_is_hidden(metric) ||
         was_given(visitor, metric, &view.name))
         return;
     gather(visitor->hold, visitor->shard, metric->hash, &view);

@@ -28,9 +28,13 @@ struct view_walk {
     size_t shard;
 };
 
-/* What a set of types is made of. */
-#define VIEW_TYPE(type) (1u << (type))
-#define VIEW_ALL        ((1u << METRIC_TYPE_COUNT) - 1)
+/* Of a set of types: all, or one. */
+#define VIEW_ALL ((1u << METRIC_TYPE_COUNT) - 1)
+static inline unsigned
+view_type(enum metric_type type)
+{
+    return 1u << type;
+}
 
 /* Gives each name of the types that comes next, often none, to visit; who lets the shards go in
  * between still sees all names that stay. Returns false at the end. */
@@ -47,11 +51,12 @@ double view_sum(const struct view *view);
 /* Of a gauge: its value now. */
 double view_gauge(const struct view *view);
 
-/* Of a timer; all but n is only there where that is not 0. */
 struct view_timer {
     uint64_t n;
-    double sum, lower, upper;
+    double sum, lower, upper; /* 0 where n is */
 };
+
+/* Of a timer: what its samples are. */
 void view_timer(const struct view *view, struct view_timer *out);
 
 /* Of a timer: copies up to max of its samples, of one shard after the other. Returns how many. */

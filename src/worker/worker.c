@@ -102,6 +102,7 @@ start_admin(struct worker *worker)
         give_up(-ENOMEM, "cannot start the worker");
     if ((error = desk_init(&worker->desk, worker->opts, &worker->cycle.hold)) != 0)
         give_up(error, "cannot make an eventfd");
+    worker->cycle.desk = &worker->desk;
     desk_tell(&worker->desk, &worker->cycle.facts);
     if ((error = admin_start(worker->admin, &worker->desk)) != 0)
         give_up(error, "cannot start a thread for those who ask");
@@ -116,6 +117,7 @@ stop_admin(struct worker *worker)
     admin_stop(worker->admin);
     free(worker->admin);
     worker->admin = NULL;
+    worker->cycle.desk = NULL;
     desk_release(&worker->desk);
 }
 
@@ -145,23 +147,6 @@ read_signals(struct worker *worker)
 {
     while (sig_next_from(worker->signal_fd, worker->master) > 0)
         worker->stopping = true;
-}
-
-/* What is wanted by those who ask is begun where nothing else is on its way. */
-static void
-serve_desk(struct worker *worker)
-{
-    struct desk *desk = &worker->desk;
-
-    if (worker->admin == NULL)
-        return;
-    desk_tell(desk, &worker->cycle.facts);
-    if (cycle_is_busy(&worker->cycle))
-        return;
-    if (desk->n_begun != desk->n_done)
-        desk_flushed(desk);
-    if (!worker->stopping && desk_take_flush(desk))
-        cycle_begin_partial(&worker->cycle);
 }
 
 /* The process gets on while all of its threads do, those that have ended aside. */
@@ -223,7 +208,8 @@ worker_run(struct worker *worker)
         cycle_close_if_due(&worker->cycle);
         cycle_begin_if_closed(&worker->cycle);
         push_interval(worker);
-        serve_desk(worker);
+        if (worker->admin != NULL)
+            desk_tell(&worker->desk, &worker->cycle.facts);
     }
 }
 

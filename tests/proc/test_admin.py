@@ -217,6 +217,29 @@ def test_flushes_under_load_lose_nothing(asked, sink):
     assert len(sink.batches) > len({batch.timestamp for batch in sink.batches})
 
 
+def test_flushes_and_deaths_lose_nothing(asked, sink):
+    """Worker and sender are killed while parts are on their way."""
+    daemon, path = asked(sink)
+    sent, n_flushed, stop = 0, 0, time.monotonic() + 5
+    while time.monotonic() < stop:
+        for at in range(0, 2000, 100):
+            daemon.send("\n".join(f"k{i}:1|c" for i in range(at, at + 100)))
+        sent += 1
+        with asking.connect(path) as client:
+            client.sendall(b"flush\n")
+            if sent % 7 == 0:
+                os.kill(daemon.child(("worker", "sender")[sent // 7 % 2]), signal.SIGKILL)
+            try:
+                n_flushed += asking.read_all(client) == b"ok\n"
+            except ConnectionResetError:
+                pass
+    assert daemon.stop() == 0
+    assert n_flushed > 5
+    assert ledger.read(daemon.log)["received"] == 2000 * sent
+    for name in ("k0", "k999", "k1999"):
+        assert sum(dict(stamps(sink, f"stats.{name}")).values()) == sent, name
+
+
 def test_flush_to_an_aggregator_is_refused(asked, sink):
     _, path = asked(sink, {"DOWNSTREAM": "aggregator"})
     first, _ = asking.ask(path, "flush")

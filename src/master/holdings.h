@@ -8,8 +8,8 @@
 
 #include "base/board.h"
 #include "base/bulletin.h"
-#include "master/asking.h"
 #include "base/log_event.h"
+#include "master/asking.h"
 #include "master/config.h"
 #include "master/handover.h"
 #include "master/listen.h"

@@ -31,29 +31,27 @@ queue_of(struct delivery *delivery)
 static void
 log_found(struct delivery *delivery, enum vault_found found)
 {
+    const struct sender_opts *opts = delivery->opts;
     uint64_t n_corrupt = delivery->backlog.n_found_corrupt;
     size_t n_batches;
     uint64_t n_lines = queue_lines(queue_of(delivery), &n_batches);
 
     if (found == VAULT_FOREIGN)
-        log_event(&(struct log_event){.level = LOG_WARNING,
-                                      .limit = said_limit(delivery->opts, SAID_FOREIGN)},
-                  "the sender's file in STATE_DIR is not of this version: it begins anew");
+        log_event(
+            &(struct log_event){.level = LOG_WARNING, .limit = said_limit(opts, SAID_FOREIGN)},
+            "the sender's file in STATE_DIR is not of this version: it begins anew");
     if (found == VAULT_DAMAGED)
-        log_event(&(struct log_event){.level = LOG_WARNING,
-                                      .limit = said_limit(delivery->opts, SAID_UNSOUND)},
-                  "what the sender before this one has counted is damaged: counts begin anew");
+        log_event(
+            &(struct log_event){.level = LOG_WARNING, .limit = said_limit(opts, SAID_UNSOUND)},
+            "what the sender before this one has counted is damaged: counts begin anew");
     if (n_corrupt > 0)
-        log_event(&(struct log_event){.level = LOG_WARNING,
-                                      .limit = said_limit(delivery->opts, SAID_CORRUPT)},
-                  "%" PRIu64 " lines that the sender before this one has kept are damaged: they "
-                  "are dropped",
-                  n_corrupt);
+        log_event(
+            &(struct log_event){.level = LOG_WARNING, .limit = said_limit(opts, SAID_CORRUPT)},
+            "%" PRIu64 " lines that were kept are damaged: they are dropped", n_corrupt);
     /* Where one process dies after the other, it is no news. */
-    if (n_batches > 0 && delivery->opts->n_restarts == 0)
-        log_info("going on with %zu flushes of %" PRIu64 " lines that the sender before this one "
-                 "has kept",
-                 n_batches, n_lines);
+    if (n_batches > 0 && opts->n_restarts == 0)
+        log_info("going on with %zu flushes of %" PRIu64 " lines that were kept", n_batches,
+                 n_lines);
 }
 
 void
@@ -113,8 +111,7 @@ put_back(struct delivery *delivery)
     }
     log_event(&(struct log_event){.level = LOG_WARNING,
                                   .limit = said_limit(delivery->opts, SAID_UNCERTAIN)},
-              "%" PRIu64 " lines are dropped: an aggregator may have taken some of them, and takes "
-              "none twice",
+              "%" PRIu64 " lines are dropped: an aggregator may have some, and takes none twice",
               delivery->item.batch.n_lines);
     backlog_dropped(&delivery->backlog, &delivery->item, LEDGER_UNCERTAIN);
 }

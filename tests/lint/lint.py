@@ -43,7 +43,7 @@ SAID_ONCE = {
     "src/master/crew.c": {"log_end", "log_kill", "give_up"},
     "src/master/daemon.c": {"remove_pidfile"},
     "src/master/listen.c": {"log_buffer"},
-    "src/master/master.c": {"note_ready"},
+    "src/master/master.c": {"note_ready", "log_quota"},
     "src/sender/delivery.c": {"keep_the_rest"},
     "src/worker/worker.c": {"finish"},
 }

@@ -281,6 +281,8 @@ place = install -d $(DESTDIR)$(dir $(3)) && \
 
 # The administrator's own settings stay as they are.
 install: all $(B)/settings
+	@echo '$(PREFIX)' | grep -Eqx '(/[A-Za-z0-9_.+-]+)+' || \
+		{ echo 'PREFIX: expected /PATH of letters, digits and _ . + -' >&2; false; }
 	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin /etc/default $(DOCDIR)/examples $(STATE))
 	install -m 755 $(SERVER) $(COMMAND) $(DESTDIR)$(PREFIX)/bin
 	$(call place,644,init/pystatsd.service,$(UNITDIR)/pystatsd.service)
@@ -305,7 +307,8 @@ install: all $(B)/settings
 	$(call place,644,init/pystatsd.conf.upstart,$(DOCDIR)/examples/pystatsd.conf.upstart)
 	$(foreach file,$(GRAPHITE),$(call place,644,$(file),$(DOCDIR)/graphite/$(notdir $(file))) &&) :
 
-# What the daemon has kept goes as well, the administrator's own settings stay.
+# To be called when it has been stopped and disabled. What the daemon has kept goes as well, the
+# administrator's own settings stay, and so do directories that were there before.
 uninstall: $(B)/settings
 	rm -f $(PLACED:%=$(DESTDIR)%)
 	rm -rf $(DESTDIR)$(DOCDIR) $(DESTDIR)$(STATE) $(DESTDIR)/run/pystatsd
@@ -314,6 +317,10 @@ uninstall: $(B)/settings
 ifneq ($(DESTDIR),)
 	cd $(DESTDIR) && rmdir -p --ignore-fail-on-non-empty \
 		$(patsubst /%,%,$(sort $(dir $(PLACED) $(DOCDIR) $(STATE)) /etc/default)) 2>/dev/null || :
+else ifeq ($(filter /usr /usr/local,$(PREFIX)),)
+	! cd $(PREFIX) || { rmdir -p --ignore-fail-on-non-empty $(patsubst $(PREFIX)/%,%, \
+		$(filter $(PREFIX)/%,$(sort $(dir $(PLACED) $(DOCDIR))))) 2>/dev/null; \
+		rmdir --ignore-fail-on-non-empty $(PREFIX); }
 endif
 
 clean:

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 BUILT = Path(os.environ.get("PYSTATSD_BUILD", ROOT / "build")).resolve()
 SERVER = BUILT / "pystatsd-server"
 OUTPUTS = {"SERVER": SERVER, "CLIENT_SO": BUILT / "libpystatsd.so.0",
-           "CLIENT_A": BUILT / "libpystatsd.a",
+           "CLIENT_A": BUILT / "libpystatsd.a", "COMMAND": BUILT / "pystatsd",
            "PYTHON_MODULE": BUILT / "python/pystatsd.abi3.so"}
 OPTIONAL = {"PYTHON_MODULE"}
 TOOLS = ["sh", "awk", "sed", "grep", "dirname"]
@@ -70,6 +70,29 @@ def test_what_is_installed_names_what_was_installed(name, destination):
                            (destination / name).read_text()))
     assert "/opt/x/bin/pystatsd-server" in named
     assert {path.lstrip("/") for path in named} <= files(destination)
+
+
+@pytest.mark.parametrize("prefix", ["relative", "/opt/a,b", "/opt/a&b", "/opt/a b", "/opt/", ""])
+def test_prefix_that_is_none(prefix, destination):
+    with pytest.raises(subprocess.CalledProcessError):
+        make("install", f"DESTDIR={destination}", f"PREFIX={prefix}")
+    assert not destination.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root: to have files of its own")
+def test_uninstall_of_this_machine(destination):
+    """Without DESTDIR, on a copy of its own."""
+    given = " ".join(f"-o {path} {name}={path}" for name, path in OUTPUTS.items())
+    script = f"""set -e
+        for there in /etc/init.d /etc/default /var/lib /opt; do mount -t tmpfs none $there; done
+        make -s {given} PREFIX=/opt/x/y install
+        test -x /opt/x/y/bin/pystatsd
+        make -s {given} PREFIX=/opt/x/y uninstall
+        find /opt /var/lib /etc/init.d /etc/default -mindepth 1"""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script], cwd=ROOT, env=clean, text=True,
+                          stdout=subprocess.PIPE, check=True)
+    assert done.stdout.split() == ["/opt/x"]
 
 
 def test_state_is_kept_once_it_is_installed(destination):

@@ -252,12 +252,14 @@ bench: $(SERVER) $(BENCHES)
 lint: deps
 	@CC='$(CC)' tests/lint/lint.py
 
-# As etc/default/pystatsd, with what a daemon that is installed keeps over restarts and reboots.
+# As etc/default/pystatsd, with what a daemon that is installed keeps over restarts and reboots, and
+# with where it is asked.
 $(B)/settings: etc/default/pystatsd Makefile
 	@mkdir -p $(@D)
 	@$(call say,GEN,$@)
 	$(Q)sed -e 's|^#STATE_DIR=""$$|STATE_DIR=/run/pystatsd|' \
-		-e 's|^#GAUGES_FILE=""$$|GAUGES_FILE=$(STATE)/gauges/latest|' $< >$@
+		-e 's|^#GAUGES_FILE=""$$|GAUGES_FILE=$(STATE)/gauges/latest|' \
+		-e 's|^#ADMIN_SOCKET=""$$|ADMIN_SOCKET=/run/pystatsd/admin.sock|' $< >$@
 
 # What is installed and where, but for the documents; the paths in it are made those of PREFIX.
 STATE := /var/lib/pystatsd

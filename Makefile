@@ -34,10 +34,10 @@ SANITIZERS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all)
 # Asked only when a recipe needs them, and once: `make deps` may have to install pkg-config first.
 once = $(eval $(1) := $(shell $(2)))$($(1))
 LIB_CFLAGS = $(call once,LIB_CFLAGS,$(PKG_CONFIG) --cflags $(LIBRARIES))
-LIB_LIBS = $(call once,LIB_LIBS,$(PKG_CONFIG) --libs $(LIBRARIES)) -lm
+LIB_LIBS = $(call once,LIB_LIBS,echo $$($(PKG_CONFIG) --libs $(LIBRARIES)) -lm)
 CHECK_CFLAGS = $(call once,CHECK_CFLAGS,$(PKG_CONFIG) --cflags check)
 CHECK_LIBS = $(call once,CHECK_LIBS,$(PKG_CONFIG) --libs check)
-CLI_LIBS = $(call once,CLI_LIBS,$(PKG_CONFIG) --libs $(CLI_LIBRARIES)) -lm
+CLI_LIBS = $(call once,CLI_LIBS,echo $$($(PKG_CONFIG) --libs $(CLI_LIBRARIES)) -lm)
 
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -Isrc -DPYSTATSD_VERSION='"$(VERSION)"' $(WARNINGS) \
 	-fstack-protector-strong $(FORTIFY) -fPIE $(SANITIZERS) $(if $(FAULTS),-DFAULTS) \

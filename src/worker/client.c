@@ -191,16 +191,25 @@ expire(struct client *client, uint64_t now_ms)
         client_close(client);
 }
 
+/* It was polled for room, and there is none. A little may be left all the same; who took that would
+ * see a client that reads nothing get on. */
+static bool
+is_stuck(const struct client *client, short revents)
+{
+    return client->is_there && client->answering && client_events(client) == POLLOUT &&
+           (revents & POLLOUT) == 0;
+}
+
 void
 client_go(struct client *client, short revents, uint64_t now_ms)
 {
-    bool is_waiting;
+    bool is_waiting, had_no_room = is_stuck(client, revents);
 
     if (client->is_there && client->answering && (revents & (POLLHUP | POLLERR)) != 0)
         client_close(client);
     if (client->is_there && !client->answering && revents != 0)
         read_request(client, now_ms);
-    if (client->is_there && client->answering)
+    if (client->is_there && client->answering && !had_no_room)
         answer(client, now_ms);
     is_waiting = client->is_there && client->answering && !has_unsent(client) &&
                  client->progress == REPLY_LATER;

@@ -308,6 +308,18 @@ def test_a_client_that_reads_nothing_is_dropped_and_holds_up_nobody(asked, sink)
     assert asking.status(path)["state"] == "ok"
 
 
+def test_nobody_else_has_to_ask_for_one_that_reads_nothing_to_be_dropped(asked):
+    daemon, path = asked(None, {"FLUSH_INTERVAL": "1h"})
+    for at in range(0, 20000, 60):
+        daemon.send("\n".join(f"{'x' * 30}.{i}:1|g" for i in range(at, at + 60)))
+    until(lambda: len(asking.good(path, "list")) >= 20000, "the names")
+    with asking.connect(path) as deaf:
+        deaf.sendall(b"list\n")
+        began = time.monotonic()
+        until(lambda: is_cut(deaf), "the daemon to drop it")
+        assert 4 < time.monotonic() - began < 8
+
+
 def is_cut(client):
     """Whether the daemon has closed it, by what the kernel says of the socket, without reading."""
     poller = select.poll()

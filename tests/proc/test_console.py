@@ -182,19 +182,27 @@ def test_a_crowd_moves_no_flush(consoles, sink):
     console.close()
 
 
+def fill(daemon, console, names=30000):
+    for at in range(0, names, 60):
+        daemon.send("\n".join(f"{'y' * 30}.{i}:1|g" for i in range(at, at + 60)))
+    until(lambda: console.ask("gauges").count("\n") > names, "the gauges")
+
+
+def deaf_client(port, text, receive_buffer=None):
+    """One who asks and never reads."""
+    client = socket.socket()
+    if receive_buffer is not None:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    client.connect(("127.0.0.1", port))
+    client.sendall(text)
+    return client
+
+
 def test_who_reads_nothing_holds_up_nobody(consoles, sink):
     daemon, port = consoles(sink)
-    for at in range(0, 30000, 60):
-        daemon.send("\n".join(f"{'y' * 30}.{i}:1|g" for i in range(at, at + 60)))
     console = Console(port)
-    until(lambda: console.ask("gauges").count("\n") > 30000, "the gauges")
-    deaf = []
-    for _ in range(10):
-        client = socket.socket()
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.connect(("127.0.0.1", port))
-        client.sendall(b"gauges\n" * 3)
-        deaf.append(client)
+    fill(daemon, console)
+    deaf = [deaf_client(port, b"gauges\n" * 3, 4096) for _ in range(10)]
     first = len(sink.batches)
     assert console.ask("health", "\n") == "health: up\n"
     sink.wait(lambda: len(sink.batches) >= first + 3, "flushes")
@@ -203,3 +211,27 @@ def test_who_reads_nothing_holds_up_nobody(consoles, sink):
     for client in deaf:
         client.close()
     console.close()
+
+
+def is_served(port):
+    console = Console(port)
+    try:
+        return console.ask("health", "\n") == "health: up\n"
+    except (AssertionError, OSError):
+        return False
+    finally:
+        console.close()
+
+
+def test_sixteen_who_read_nothing_make_room(consoles):
+    daemon, port = consoles(None, {"FLUSH_INTERVAL": "1h"})
+    console = Console(port)
+    fill(daemon, console, 120000)
+    console.close()
+    deaf = [deaf_client(port, b"gauges\n") for _ in range(17)]
+    assert not is_served(port)
+    began = time.monotonic()
+    until(lambda: is_served(port), "them to be dropped", step=0.5)
+    assert 3 < time.monotonic() - began < 8
+    for client in deaf:
+        client.close()

@@ -48,8 +48,13 @@ static enum reply_progress
 step_flush(struct reply *reply)
 {
     const struct flush_state *state = reply->state;
+    bool is_sent;
 
-    return desk_flush_is_done(reply->desk, state->number) ? REPLY_DONE : REPLY_LATER;
+    if (!desk_flush_is_done(reply->desk, state->number, &is_sent))
+        return REPLY_LATER;
+    return is_sent ? REPLY_DONE
+                   : reply_fail(reply, "carbon takes nothing more at the moment: the interval is "
+                                       "sent at its end");
 }
 
 static const char *

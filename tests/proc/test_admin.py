@@ -240,6 +240,55 @@ def test_flushes_and_deaths_lose_nothing(asked, sink):
         assert sum(dict(stamps(sink, f"stats.{name}")).values()) == sent, name
 
 
+def test_flushes_while_carbon_is_away_push_nothing_out(asked, sinks):
+    """A part must not take the room of an interval that has no other copy."""
+    sink = sinks(listening=False)
+    daemon, path = asked(sink, {"FLUSH_INTERVAL": "2s", "QUEUE_MEMORY": "4M"})
+    names = 5000
+    lines = [f"{'x' * 20}.{i}:1|c" for i in range(names)]
+    for _ in range(2):
+        first = int(asking.status(path)["emitted"])
+        for at in range(0, names, 50):
+            daemon.send("\n".join(lines[at:at + 50]))
+        until(lambda n=first: int(asking.status(path)["emitted"]) > n + names, "an interval's end")
+    assert asking.status(path)["carbon"] == "away"
+    before = asking.status(path)
+    for _ in range(30):
+        answer, _ = asking.ask(path, "flush")
+        assert answer.startswith("error ") and "carbon takes nothing" in answer
+    after = asking.status(path)
+    assert after["dropped"] == "0" and before["dropped"] == "0"
+    sink.listen()
+    until(lambda: asking.status(path)["queued"] == "0", "all to be delivered")
+    until(lambda: asking.ask(path, "flush")[0] == "ok", "a flush to be taken again")
+    assert daemon.stop() == 0
+    assert sum(dict(stamps(sink, f"stats.{'x' * 20}.7")).values()) == 2
+    assert ledger.read(daemon.log)["dropped"] == 0
+
+
+def test_many_who_want_a_flush_at_once_leave_one_part(asked, sinks):
+    """Carbon dies unseen: what is committed before anybody knows is one part, not one a client."""
+    sink = sinks()
+    daemon, path = asked(sink, {"FLUSH_INTERVAL": "1h"})
+    daemon.send("c:1|c")
+    settled(path, 1)
+    assert asking.good(path, "flush") == []
+    sink.wait(lambda: sink.batches, "the part")
+    sink.close()
+    emitted = int(asking.status(path)["emitted"])
+    clients = [asking.connect(path) for _ in range(12)]
+    for client in clients:
+        client.sendall(b"flush\n")
+    answers = [asking.read_all(client) for client in clients]
+    for client in clients:
+        client.close()
+    for _ in range(5):
+        answers.append(asking.ask(path, "flush")[0].encode())
+    assert answers[-1].startswith(b"error ")
+    queued = int(asking.status(path)["queued"])
+    assert 0 < queued <= emitted + 40
+
+
 def test_flush_to_an_aggregator_is_refused(asked, sink):
     _, path = asked(sink, {"DOWNSTREAM": "aggregator"})
     first, _ = asking.ask(path, "flush")

@@ -5,8 +5,6 @@
 #include "worker/cycle.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
@@ -118,23 +116,6 @@ close_interval(struct cycle *cycle, const struct interval *interval, uint64_t ov
     ask_shards(cycle, request);
 }
 
-/* Of an interval, and only where names were refused. */
-static void
-log_culprit(struct cycle *cycle, const struct culprit *culprit)
-{
-    struct name worst = culprit_worst(culprit);
-    char prefix[CULPRIT_PREFIX_MAX + 1];
-
-    snprintf(prefix, sizeof(prefix), "%.*s", (int)worst.len, worst.text);
-    if (culprit->n_refused > 0)
-        log_event(&(struct log_event){.level = LOG_WARNING,
-                                      .name = prefix,
-                                      .limit = said_limit(cycle->opts, SAID_REFUSED)},
-                  "%" PRIu64 " lines were refused for want of room (MAX_METRICS, MEMORY_LIMIT), "
-                  "most of them under %s",
-                  culprit->n_refused, prefix);
-}
-
 static void
 gather_culprits(struct cycle *cycle)
 {
@@ -142,7 +123,7 @@ gather_culprits(struct cycle *cycle)
 
     for (size_t i = 0; i < cycle->opts->n_threads; i++)
         culprit_merge(&culprit, &cycle->shards[i].closed_culprit);
-    log_culprit(cycle, &culprit);
+    culprit_log(&culprit, said_limit(cycle->opts, SAID_REFUSED));
 }
 
 /* Sends what state says: the closed interval, or what there is of the open one. */

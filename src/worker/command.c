@@ -34,10 +34,15 @@ begin_config(struct reply *reply, const char *argument)
 static const char *
 begin_reload(struct reply *reply, const char *argument)
 {
-    (void)reply;
+    pid_t master;
+
     if (argument[0] != '\0')
         return NO_ARGUMENT;
-    return kill(getppid(), SIGHUP) == 0 ? NULL : strerror(errno);
+    master = (pid_t)board_get(&reply->desk->opts->board->master.pid);
+    /* Whose parent has died is somebody else's child. */
+    if (master <= 0 || getppid() != master)
+        return "the master is gone";
+    return kill(master, SIGHUP) == 0 ? NULL : strerror(errno);
 }
 
 struct flush_state {

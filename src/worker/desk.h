@@ -34,8 +34,7 @@ struct desk {
     /* Flushes of the open interval: one more when one is wanted; and up to which of them the main
      * thread has taken in hand, and is done with, what was wanted; and up to which it was sent. */
     uint64_t n_wanted, n_taken, n_done, n_sent;
-    bool is_unwell; /* as somebody on the console said; the answering thread's */
-    bool stopping;  /* the one that answers is to end */
+    bool stopping; /* the one that answers is to end */
 };
 
 /* Borrows both. Returns 0 or -errno. */

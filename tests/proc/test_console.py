@@ -1,9 +1,11 @@
 """The console, to the byte as Etsy's statsd has it, and that a crowd there moves no flush."""
 
+import os
 import re
 import resource
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -144,6 +146,20 @@ def test_ipv6(consoles):
     consoles(None, {"CONSOLE": f"[::1]:{port}"})
     console = Console(port, "::1")
     assert console.ask("health down", "\n") == "health: down\n"
+    console.close()
+
+
+def test_health_outlives_the_worker(consoles):
+    daemon, port = consoles(None, {"FLUSH_INTERVAL": "1h"})
+    console = Console(port)
+    assert console.ask("health down", "\n") == "health: down\n"
+    console.close()
+    old = daemon.child("worker")
+    os.kill(old, signal.SIGKILL)
+    until(lambda: daemon.child("worker") not in (None, old), "another worker")
+    console = Console(port)
+    assert console.ask("health", "\n") == "health: down\n"
+    assert console.ask("health up", "\n") == "health: up\n"
     console.close()
 
 

@@ -5,18 +5,26 @@
 #include "master/asking.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/net.h"
+#include "master/folder.h"
 
 #define BACKLOG 64
+/* How long another daemon may take to open its socket in the same folder. */
+#define LOCK_TRIES    100
+#define LOCK_PAUSE_MS 10
 
 static int
 open_socket(int family)
@@ -76,6 +84,86 @@ bind_path(int fd, const struct sockaddr_un *address, unsigned mode)
     return error;
 }
 
+/* What root does by a path, who may write to the folder could turn to another file. So the daemon's
+ * user makes the socket where he may, and root only where nobody else may write. */
+static int
+bind_as(int fd, const struct sockaddr_un *address, unsigned mode, uid_t uid, gid_t gid)
+{
+    uid_t own_uid = geteuid();
+    gid_t own_gid = getegid();
+    int error;
+
+    if (setegid(gid) != 0 || seteuid(uid) != 0)
+        error = -errno;
+    else
+        error = bind_path(fd, address, mode);
+    if (seteuid(own_uid) != 0 || setegid(own_gid) != 0)
+        abort();
+    return error;
+}
+
+static bool
+is_roots_alone(const char *folder)
+{
+    struct stat status;
+
+    return stat(folder, &status) == 0 && status.st_uid == 0 &&
+           ((status.st_mode & (S_IWGRP | S_IWOTH)) == 0 || (status.st_mode & S_ISVTX) != 0);
+}
+
+static int
+bind_for(int fd, const struct sockaddr_un *address, unsigned mode, uid_t uid, gid_t gid)
+{
+    char folder[CONFIG_TEXT_MAX];
+    int error;
+
+    if (geteuid() != 0)
+        return bind_path(fd, address, mode);
+    folder_of(address->sun_path, folder);
+    error = bind_as(fd, address, mode, uid, gid);
+    if (error != -EACCES || !is_roots_alone(folder))
+        return error;
+    error = bind_path(fd, address, mode);
+    if (error == 0 && lchown(address->sun_path, uid, gid) != 0) {
+        error = -errno;
+        (void)unlink(address->sun_path);
+    }
+    return error;
+}
+
+/* Between the bind and the listen of one daemon another must not take its socket for a stale one.
+ * Returns a descriptor to close, or -1 where it goes on without: after a while, since anybody who
+ * may read the folder can hold it. */
+static int
+lock_folder(const char *path)
+{
+    char folder[CONFIG_TEXT_MAX];
+    int fd, n_tries = 0;
+
+    folder_of(path, folder);
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0 && n_tries++ < LOCK_TRIES)
+        (void)poll(NULL, 0, LOCK_PAUSE_MS);
+    return fd;
+}
+
+/* Returns 0, or -errno: nothing is then there that was not. */
+static int
+bind_and_listen(int fd, const struct sockaddr_un *address, const struct master_opts *opts,
+                uid_t uid, gid_t gid, struct stat *out)
+{
+    int lock = lock_folder(address->sun_path);
+    int error = bind_for(fd, address, opts->admin_mode, uid, gid);
+
+    if (error == 0 && (lstat(address->sun_path, out) != 0 || listen(fd, BACKLOG) != 0)) {
+        error = -errno;
+        (void)unlink(address->sun_path);
+    }
+    if (lock >= 0)
+        close(lock);
+    return error;
+}
+
 static int
 open_admin(struct asking *asking, const struct master_opts *opts, uid_t uid, gid_t gid)
 {
@@ -86,14 +174,7 @@ open_admin(struct asking *asking, const struct master_opts *opts, uid_t uid, gid
     if (fd < 0)
         return fd;
     memcpy(address.sun_path, opts->admin_socket, sizeof(address.sun_path) - 1);
-    if ((error = bind_path(fd, &address, opts->admin_mode)) != 0) {
-        close(fd);
-        return error;
-    }
-    if (lstat(address.sun_path, &status) != 0 ||
-        (geteuid() == 0 && lchown(address.sun_path, uid, gid) != 0) || listen(fd, BACKLOG) != 0) {
-        error = -errno;
-        (void)unlink(address.sun_path);
+    if ((error = bind_and_listen(fd, &address, opts, uid, gid, &status)) != 0) {
         close(fd);
         return error;
     }

@@ -100,6 +100,18 @@ take_line(struct client *client, size_t len, uint64_t now_ms)
     command_begin(&client->reply, client->in, len);
 }
 
+/* A piece of the console's is closed without a word, as Etsy's has it for what is no command. */
+static void
+refuse_length(struct client *client, uint64_t now_ms)
+{
+    if (client->is_console) {
+        client_close(client);
+        return;
+    }
+    begin_answer(client, now_ms);
+    (void)reply_fail(&client->reply, "the request is too long");
+}
+
 /* Takes what is there as a request, where it is one. */
 static void
 look_for_request(struct client *client, bool has_ended, uint64_t now_ms)
@@ -107,7 +119,9 @@ look_for_request(struct client *client, bool has_ended, uint64_t now_ms)
     size_t max = client->is_console ? CLIENT_PIECE_MAX : CLIENT_LINE_MAX;
     const char *newline = memchr(client->in, '\n', client->n_in);
 
-    if (client->n_in > max || (has_ended && client->n_in == 0)) {
+    if (client->n_in > max) {
+        refuse_length(client, now_ms);
+    } else if (has_ended && client->n_in == 0) {
         client_close(client);
     } else if (!client->is_console) {
         if (newline != NULL || has_ended)

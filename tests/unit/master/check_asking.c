@@ -5,12 +5,16 @@
 
 #include <check.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct master_opts opts;
@@ -136,6 +140,77 @@ START_TEST(test_no_socket_is_replaced)
 }
 END_TEST
 
+/* Another daemon that is about to listen, as slowly as it may. */
+static void
+be_slow(int told)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0), lock = open(folder, O_RDONLY | O_DIRECTORY);
+
+    memcpy(address.sun_path, opts.admin_socket, sizeof(address.sun_path) - 1);
+    if (flock(lock, LOCK_EX) != 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+        write(told, "", 1) != 1)
+        _exit(1);
+    (void)poll(NULL, 0, 100);
+    if (listen(fd, 1) != 0)
+        _exit(2);
+    close(lock);
+    pause();
+}
+
+START_TEST(test_one_that_is_about_to_listen_is_live)
+{
+    int told[2];
+    pid_t pid;
+    char byte;
+
+    set_up();
+    ck_assert_int_eq(pipe(told), 0);
+    if ((pid = fork()) == 0)
+        be_slow(told[1]);
+    ck_assert_int_eq(read(told[0], &byte, 1), 1);
+    ck_assert_int_eq(open_both(), -1);
+    ck_assert_int_eq(try_to_connect(), 0);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    tear_down();
+}
+END_TEST
+
+/* Whoever may write to the folder must not have root change the owner of what he puts there. */
+START_TEST(test_whose_it_is)
+{
+    static const struct {
+        uid_t owner;
+        mode_t mode;
+        bool is_good;
+    } rows[] = {{0, 0700, true},     {0, 0755, true},  {1234, 0755, true}, {0, 0777, true},
+                {4321, 0755, false}, {0, 0775, false}, {0, 01775, true},   {4321, 0777, true}};
+    const uid_t uid = 1234;
+
+    if (geteuid() != 0)
+        return;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct stat status;
+
+        set_up();
+        ck_assert_int_eq(chown(folder, rows[i].owner, 0), 0);
+        ck_assert_int_eq(chmod(folder, rows[i].mode), 0);
+        ck_assert_int_eq(asking_open(&asking, &opts, uid, uid, error), rows[i].is_good ? 0 : -1);
+        ck_assert_uint_eq(geteuid(), 0);
+        ck_assert_uint_eq(getegid(), 0);
+        ck_assert_int_eq(lstat(opts.admin_socket, &status), rows[i].is_good ? 0 : -1);
+        if (rows[i].is_good) {
+            ck_assert_uint_eq(status.st_uid, uid);
+            ck_assert_uint_eq(status.st_gid, uid);
+            ck_assert_uint_eq(status.st_mode & 07777, 0640);
+            close(asking.admin);
+        }
+        tear_down();
+    }
+}
+END_TEST
+
 START_TEST(test_console)
 {
     static const struct {
@@ -183,6 +258,8 @@ main(void)
     tcase_add_test(tcase, test_live_one_is_not);
     tcase_add_test(tcase, test_removes_its_own_only);
     tcase_add_test(tcase, test_no_socket_is_replaced);
+    tcase_add_test(tcase, test_one_that_is_about_to_listen_is_live);
+    tcase_add_test(tcase, test_whose_it_is);
     tcase_add_test(tcase, test_console);
     tcase_add_test(tcase, test_console_that_cannot_be);
     suite_add_tcase(suite, tcase);

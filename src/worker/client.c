@@ -18,6 +18,8 @@
 #define PIECE_MS 200
 /* How soon a step that had nothing to say is asked again. */
 #define LATER_MS 20
+/* How much of what is too long is read, in pieces of CLIENT_LINE_MAX. */
+#define REFUSED_PIECES 16
 
 static void
 listen_to(struct client *client, uint64_t now_ms)
@@ -100,13 +102,18 @@ take_line(struct client *client, size_t len, uint64_t now_ms)
     command_begin(&client->reply, client->in, len);
 }
 
-/* A piece of the console's is closed without a word, as Etsy's has it for what is no command. */
+/* On the console that is nobody who knows it. What else has come is taken, since the kernel cuts
+ * off who is closed with something unread. */
 static void
 refuse_length(struct client *client, uint64_t now_ms)
 {
     if (client->is_console) {
         client_close(client);
         return;
+    }
+    for (int i = 0; i < REFUSED_PIECES; i++) {
+        if (recv(client->fd, client->in, CLIENT_LINE_MAX, MSG_DONTWAIT) <= 0)
+            break;
     }
     begin_answer(client, now_ms);
     (void)reply_fail(&client->reply, "the request is too long");

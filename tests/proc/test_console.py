@@ -115,12 +115,21 @@ def test_config(quiet):
     assert re.fullmatch(r"\n(?:[A-Z_]+(?: > \d+)?: .*\n)+", text)
 
 
-@pytest.mark.parametrize("text", ["quit\n", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "POST /x\r\n\r\n",
-                                  "HEAD /\n", "OPTIONS * HTTP/1.0\r\n\r\n", "x" * 1100 + "\n"])
+METHODS = ["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "CONNECT", "PATCH", "TRACE"]
+
+
+@pytest.mark.parametrize("text", [
+    "quit\n", "POST /x\r\n\r\n", "HEAD /\n", "x" * 1024 + "\n", "x" * 1100 + "\n",
+    *(f"{method} / HTTP/1.1\r\nHost: x\r\n\r\n" for method in METHODS)])
 def test_what_closes(quiet, text):
     _, console = quiet
     console.tell(text)
     assert console.is_closed()
+
+
+def test_the_longest_piece_is_answered(quiet):
+    _, console = quiet
+    assert console.ask("x" * 1023, "\n") == "ERROR\n"
 
 
 def test_writing_takes_loopback_or_leave(consoles):

@@ -103,6 +103,36 @@ START_TEST(test_too_long)
 }
 END_TEST
 
+/* The longest piece that is answered, and what is longer than the longest line. */
+START_TEST(test_longest)
+{
+    static char text[CLIENT_LINE_MAX + 100];
+
+    memset(text, 'x', sizeof(text));
+    text[CLIENT_PIECE_MAX - 1] = '\n';
+    text[CLIENT_PIECE_MAX] = '\0';
+    set_up(true);
+    give(text);
+    ck_assert_str_eq(take(T0), "ERROR\n");
+    ck_assert(client.is_there);
+    tear_down();
+    text[CLIENT_PIECE_MAX - 1] = 'x';
+    text[CLIENT_PIECE_MAX] = '\n';
+    text[CLIENT_PIECE_MAX + 1] = '\0';
+    set_up(true);
+    give(text);
+    ck_assert_str_eq(take(T0), "");
+    ck_assert(!client.is_there);
+    tear_down();
+    memset(text, 'x', sizeof(text) - 1);
+    set_up(false);
+    give(text);
+    ck_assert_str_eq(take(T0), "error the request is too long\n");
+    ck_assert(!client.is_there);
+    tear_down();
+}
+END_TEST
+
 START_TEST(test_silence)
 {
     set_up(false);
@@ -186,9 +216,14 @@ END_TEST
 int
 main(void)
 {
-    const TTest *const tests[] = {
-        test_line_in_pieces,    test_console_goes_on,          test_too_long, test_silence,
-        test_who_does_not_read, test_wake_ups_are_no_progress, test_who_waits};
+    const TTest *const tests[] = {test_line_in_pieces,
+                                  test_console_goes_on,
+                                  test_too_long,
+                                  test_longest,
+                                  test_silence,
+                                  test_who_does_not_read,
+                                  test_wake_ups_are_no_progress,
+                                  test_who_waits};
 
     return estrade_run("client", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -120,6 +120,12 @@ int pystatsd_histogram(struct pystatsd_client *client, const char *name, double 
 int pystatsd_send(struct pystatsd_client *client, const char *name, const char *value,
                   const char *type, double sample_rate, const char *tags);
 
+/* A sample that has been chosen already, by whoever made it or by the caller: it is marked with the
+ * rate, as pystatsd_send marks it, but always sent. type may have more fields of a line behind it,
+ * "c|T1656581400", which go out as they are, but for control characters, which become "_". */
+int pystatsd_send_sampled(struct pystatsd_client *client, const char *name, const char *value,
+                          const char *type, double sample_rate, const char *tags);
+
 /* Sends what is buffered now. Where that fails it stays buffered. */
 int pystatsd_flush(struct pystatsd_client *client);
 

@@ -164,13 +164,23 @@ def test_time_keeps_the_status_where_it_cannot_send():
     assert done.returncode == 5 and done.stderr.count("\n") == 1
 
 
-def test_time_hands_on_signals(receiver):
+@pytest.mark.parametrize("name", ["TERM", "HUP", "INT", "USR1"])
+def test_time_hands_on_signals(name, receiver):
     argv = [COMMAND, "time", *map(str, to(receiver)), "t", "sh", "-c",
-            "trap 'exit 9' TERM; echo ready; while :; do sleep 0.01; done"]
+            f"trap 'exit 9' {name}; echo ready; while :; do sleep 0.01; done"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"ready\n"
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.Signals[f"SIG{name}"])
         assert process.wait(PATIENCE_S) == 9
+    assert b"|ms" in receiver.recv(2048)
+
+
+def test_time_where_children_are_ignored(receiver):
+    """As some programs start others; the command still finds it so."""
+    argv = [COMMAND, "time", *map(str, to(receiver)), "t", "grep", "SigIgn", "/proc/self/status"]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, timeout=PATIENCE_S, check=True,
+                          preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+    assert int(done.stdout.split()[1], 16) & 1 << signal.SIGCHLD - 1
     assert b"|ms" in receiver.recv(2048)
 
 

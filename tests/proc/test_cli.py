@@ -452,7 +452,7 @@ def test_delete_of_nothing(admins):
 def test_answers_are_printed(admins):
     admin = admins(list="ok\ncounter a\ngauge b\n", get="ok\ngauge b value 7\n", flush="ok\n",
                    reload="ok\n", config="ok\nPCT=90\n", delete="ok\ncounter a\n",
-                   explain="ok\ncounter a\n")
+                   explain="ok\nsent stats.a 1\n")
     for args, asked, out in (
         (["list"], ("list", ""), "counter a\ngauge b\n"),
         (["list", "a.*"], ("list", "a.*"), "counter a\ngauge b\n"),
@@ -461,7 +461,7 @@ def test_answers_are_printed(admins):
         (["reload"], ("reload", ""), ""),
         (["config"], ("config", ""), "PCT=90\n"),
         (["delete", "a"], ("delete", "a"), "counter a\n"),
-        (["explain", "a b:1|c"], ("explain", "a b:1|c"), "counter a\n"),
+        (["explain", "a b:1|c"], ("explain", "a b:1|c"), "sent stats.a 1\n"),
     ):
         done = run(*args, "--socket", admin.path)
         assert (done.returncode, done.stdout, done.stderr) == (0, out, ""), args
@@ -602,10 +602,14 @@ def test_explain_without_a_daemon(place):
             file.write(text)
         os.chmod(path, 0o755)
     program = shutil.copy(COMMAND, place)
-    done = run("explain", "a b:1|x", "--socket", "/no/such", program=program)
+    done = run("explain", "a b:1|x", PYSTATSD_ADMIN_SOCKET="/no/such", program=program)
     assert (done.returncode, done.stdout) == (1, "<--explain><a b:1|x>")
+    assert done.stderr == "pystatsd: no daemon answers; the settings in /etc/default/pystatsd say\n"
+    done = run("explain", "a b:1|x", "--socket", "/no/such", program=program)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no daemon answers at /no/such" in done.stderr
     os.unlink(os.path.join(place, "pystatsd-server"))
-    done = run("explain", "a", "--socket", "/no/such", program=program, PATH="/no/such")
+    done = run("explain", "a", PYSTATSD_ADMIN_SOCKET="/no/such", program=program, PATH="/no/such")
     assert done.returncode == 1 and "pystatsd-server cannot be run" in done.stderr
 
 
@@ -707,6 +711,17 @@ def test_questions_to_the_daemon(asked):
         done = ask(*args)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), args
     assert "BUSIEST NAMES" in ask("top", "--once").stdout
+
+
+@pytest.mark.parametrize("line", ["a:1|c", "a:1|x", " lead:1|c \r", "", "\n", "a:1|c\nb:x|c",
+                                  "a:1|c\nb:1|g", "a:1|c" + " " * 16379, "caf\u00e9:1|c"])
+def test_explain_is_the_same_without_the_daemon(line, asked):
+    _, ask = asked
+    told, program = ask("explain", line), os.path.join(BUILD, "pystatsd-server")
+    expected = run("--config", "/dev/null", "--set", "AGGREGATE_COUNTERS=no", "--set",
+                   "FLUSH_INTERVAL=2000", "--explain", line, program=program)
+    assert (told.returncode, told.stdout) == (expected.returncode, expected.stdout)
+    assert told.returncode in (0, 65) and told.stdout
 
 
 def test_status_of_the_daemon(asked):

@@ -34,10 +34,10 @@ SANITIZERS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all)
 # Asked only when a recipe needs them, and once: `make deps` may have to install pkg-config first.
 once = $(eval $(1) := $(shell $(2)))$($(1))
 LIB_CFLAGS = $(call once,LIB_CFLAGS,$(PKG_CONFIG) --cflags $(LIBRARIES))
-LIB_LIBS = $(call once,LIB_LIBS,$(PKG_CONFIG) --libs $(LIBRARIES)) -lm
+LIB_LIBS = $(call once,LIB_LIBS,echo $$($(PKG_CONFIG) --libs $(LIBRARIES)) -lm)
 CHECK_CFLAGS = $(call once,CHECK_CFLAGS,$(PKG_CONFIG) --cflags check)
 CHECK_LIBS = $(call once,CHECK_LIBS,$(PKG_CONFIG) --libs check)
-CLI_LIBS = $(call once,CLI_LIBS,$(PKG_CONFIG) --libs $(CLI_LIBRARIES)) -lm
+CLI_LIBS = $(call once,CLI_LIBS,echo $$($(PKG_CONFIG) --libs $(CLI_LIBRARIES)) -lm)
 
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -Isrc -DPYSTATSD_VERSION='"$(VERSION)"' $(WARNINGS) \
 	-fstack-protector-strong $(FORTIFY) -fPIE $(SANITIZERS) $(if $(FAULTS),-DFAULTS) \
@@ -252,12 +252,14 @@ bench: $(SERVER) $(BENCHES)
 lint: deps
 	@CC='$(CC)' tests/lint/lint.py
 
-# As etc/default/pystatsd, with what a daemon that is installed keeps over restarts and reboots.
+# As etc/default/pystatsd, with what a daemon that is installed keeps over restarts and reboots, and
+# with where it is asked.
 $(B)/settings: etc/default/pystatsd Makefile
 	@mkdir -p $(@D)
 	@$(call say,GEN,$@)
 	$(Q)sed -e 's|^#STATE_DIR=""$$|STATE_DIR=/run/pystatsd|' \
-		-e 's|^#GAUGES_FILE=""$$|GAUGES_FILE=$(STATE)/gauges/latest|' $< >$@
+		-e 's|^#GAUGES_FILE=""$$|GAUGES_FILE=$(STATE)/gauges/latest|' \
+		-e 's|^#ADMIN_SOCKET=""$$|ADMIN_SOCKET=/run/pystatsd/admin.sock|' $< >$@
 
 # What is installed and where, but for the documents; the paths in it are made those of PREFIX.
 STATE := /var/lib/pystatsd

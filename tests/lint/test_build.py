@@ -100,9 +100,10 @@ def test_state_is_kept_once_it_is_installed(destination):
     settings = (destination / "etc/default/pystatsd").read_text().splitlines()
     assert "STATE_DIR=/run/pystatsd" in settings
     assert "GAUGES_FILE=/var/lib/pystatsd/gauges/latest" in settings
+    assert "ADMIN_SOCKET=/run/pystatsd/admin.sock" in settings
     shipped = (ROOT / "etc/default/pystatsd").read_text().splitlines()
     assert len(settings) == len(shipped)
-    assert sum(ours != theirs for ours, theirs in zip(settings, shipped)) == 2
+    assert sum(ours != theirs for ours, theirs in zip(settings, shipped)) == 3
 
 
 def test_the_pages_name_what_was_installed(destination):

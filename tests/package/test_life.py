@@ -117,6 +117,14 @@ def test_metrics_reach_carbon(served, machine, carbon):
     until(lambda: 7 in carbon.series("stats.timers.t.upper").values(), "the timer")
 
 
+def test_can_be_asked(served, machine):
+    """By the command, where the package's settings have it; by nobody but root."""
+    said = machine.run("pystatsd", "status", "--check").stdout
+    assert said.startswith("OK - ")
+    assert "gauge g" in machine.run("pystatsd", "list").stdout.splitlines()
+    assert machine.status("setpriv", "--reuid=65534", "--clear-groups", "pystatsd", "list") != 0
+
+
 @pytest.mark.parametrize("name", ["worker", "sender"])
 def test_killed_child(served, machine, carbon, name):
     with Load(machine, f"kill-{name}") as load:

@@ -160,8 +160,9 @@ END_TEST
 START_TEST(test_takes_nothing_over)
 {
     struct pystatsd_server_options options = {0};
+    unsigned long long n_blocked, n_ignored;
     sigset_t blocked, after;
-    char expected[64];
+    char rest[64] = "";
 
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(&blocked);
@@ -174,8 +175,12 @@ START_TEST(test_takes_nothing_over)
     write_script("{ grep -E '^Sig(Blk|Ign)' /proc/self/status; env | grep -cE "
                  "'^(NOTIFY|WATCHDOG|LISTEN)'; echo $KEPT; } >$O");
     ck_assert_int_eq(pystatsd_server_run(&options), 0);
-    snprintf(expected, sizeof(expected), "SigBlk:\t%016d\nSigIgn:\t%016d\n0\nyes\n", 0, 0);
-    ck_assert_str_eq(written(), expected);
+    ck_assert_int_eq(
+        sscanf(written(), "SigBlk: %llx SigIgn: %llx %63c", &n_blocked, &n_ignored, rest), 3);
+    ck_assert_uint_eq(n_blocked, 0);
+    /* Those between SIGSYS and SIGRTMIN are libc's: as this process was started with them. */
+    ck_assert_uint_eq(n_ignored & ~(3ull << 31), 0);
+    ck_assert_str_eq(rest, "0\nyes\n");
     sigprocmask(SIG_SETMASK, NULL, &after);
     ck_assert(sigismember(&after, SIGUSR1) && !sigismember(&after, SIGTERM));
     ck_assert_ptr_eq(signal(SIGPIPE, SIG_DFL), SIG_IGN);

@@ -46,7 +46,7 @@ set_up(void)
     memcpy(&rig.from.storage, &in, sizeof(in));
     rig.from.len = sizeof(in);
     for (size_t i = 0; i < N_SHARDS; i++) {
-        struct shard_opts opts = {.quarantine_fd = -1};
+        struct shard_opts opts = {.quarantine.fd = -1};
 
         rig.done_fds[i] = opts.done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
         plot_open(&rig.plots[i], 100);

@@ -32,7 +32,7 @@ struct estrade {
 static inline void
 estrade_open(struct estrade *estrade)
 {
-    struct shard_opts opts = {.quarantine_fd = -1};
+    struct shard_opts opts = {.quarantine.fd = -1};
 
     memset(estrade, 0, sizeof(*estrade));
     estrade->done_fd = opts.done_fd = eventfd(0, EFD_CLOEXEC);

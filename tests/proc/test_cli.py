@@ -392,6 +392,36 @@ def test_top_follows_the_size(admins):
     assert terminal.wait() == 0
 
 
+def test_top_on_a_high_terminal(asked):
+    """Of more lines than a daemon has names for."""
+    daemon, _ = asked
+    daemon.send("tall:1|c")
+    terminal = Terminal("top", "--socket", daemon.settings["ADMIN_SOCKET"], rows=300, columns=160)
+    terminal.until("BUSIEST SENDERS")
+    assert "it takes" not in terminal.read()
+    terminal.type("q")
+    assert terminal.wait() == 0
+
+
+def test_top_ends_with_its_terminal(admins):
+    """Also where SIGHUP is ignored, as by nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        terminal = Terminal("top", "--socket", admins().path)
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    terminal.until("BUSIEST NAMES")
+    os.close(terminal.fd)
+    ended = []
+    try:
+        until(lambda: ended.extend(os.waitpid(terminal.pid, os.WNOHANG)) or ended[-2] != 0,
+              "top to end")
+    finally:
+        if not ended or ended[-2] == 0:
+            os.kill(terminal.pid, signal.SIGKILL)
+    assert os.waitstatus_to_exitcode(ended[-1]) == 1
+
+
 def test_top_on_a_terminal_of_no_known_kind(admins):
     terminal = Terminal("top", "--socket", admins().path, TERM="no-such-terminal")
     assert terminal.wait() == 0

@@ -249,6 +249,66 @@ def test_send_waits_for_a_full_unix_socket(place):
         assert (n, process.returncode) == (50000, 0)
 
 
+def test_the_last_of_send_waits_for_a_full_unix_socket(place):
+    path = os.path.join(place, "socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver, \
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler:
+        receiver.bind(path)
+        receiver.settimeout(PATIENCE_S)
+        filler.setblocking(False)
+        n = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                filler.sendto(b"full", path)
+                n += 1
+        with subprocess.Popen([COMMAND, "send", "--unix", path], stdin=subprocess.PIPE) as process:
+            process.stdin.write(b"a:1|c\n")
+            process.stdin.close()
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(0.3)
+            assert [receiver.recv(99) for _ in range(n + 1)] == [b"full"] * n + [b"a:1|c"]
+        assert process.returncode == 0
+
+
+def test_send_while_the_server_is_replaced(receiver):
+    """What comes while nobody listens at all is lost; a server that comes back gets what follows."""
+    argv = [COMMAND, "send", *map(str, to(receiver))]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE) as process:
+        for round_ in range(3):
+            line = f"round{round_}:1|c\n".encode()
+            with contextlib.ExitStack() as again:
+                place = receiver if round_ == 0 else again.enter_context(
+                    socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                if round_ > 0:
+                    place.bind(address)
+                    place.settimeout(PATIENCE_S)
+                process.stdin.write(line)
+                process.stdin.flush()
+                assert place.recv(2048).rstrip() == line.rstrip()
+                address = place.getsockname()
+            receiver.close()
+        process.stdin.close()
+        assert process.wait(PATIENCE_S) == 0
+
+
+def test_send_of_what_does_not_block(receiver):
+    """Standard input that somebody has made non-blocking, as ssh does, has no end yet."""
+    ours, theirs = os.pipe()
+    os.set_blocking(ours, False)
+    with subprocess.Popen([COMMAND, "send", *map(str, to(receiver))], stdin=ours) as process:
+        os.close(ours)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.2)
+        used = os.times().children_user
+        os.write(theirs, b"a:1|c\n")
+        assert receiver.recv(2048).rstrip() == b"a:1|c"
+        os.write(theirs, b"b:1|c")
+        os.close(theirs)
+        assert process.wait(PATIENCE_S) == 0
+        assert receiver.recv(2048) == b"b:1|c"
+    assert os.times().children_user - used < 0.2  # it does not spin meanwhile
+
+
 def test_send_says_what_was_no_sample(receiver):
     done = run("send", *to(receiver), text="a:1|c\nnonsense\nb:1|c|@7\n")
     assert done.returncode == 1

@@ -75,6 +75,19 @@ START_TEST(test_zeroed_options_are_no_settings)
 }
 END_TEST
 
+START_TEST(test_no_options)
+{
+    struct pystatsd_server_options later = {.reserved = {[3] = script}};
+
+    write_script(list_arguments);
+    ck_assert_int_eq(pystatsd_server_run(NULL), 0);
+    ck_assert_str_eq(written(), "--config\n/dev/null\n");
+    unlink(output);
+    ck_assert_int_eq(pystatsd_server_run(&later), -EINVAL);
+    ck_assert_str_eq(written(), "");
+}
+END_TEST
+
 START_TEST(test_every_option_is_a_setting)
 {
     const struct pystatsd_server_options options = {
@@ -296,6 +309,7 @@ main(void)
 
     tcase_add_checked_fixture(tcase, make_place, remove_place);
     tcase_add_test(tcase, test_zeroed_options_are_no_settings);
+    tcase_add_test(tcase, test_no_options);
     tcase_add_test(tcase, test_every_option_is_a_setting);
     tcase_add_test(tcase, test_how_it_ended);
     tcase_add_test(tcase, test_no_program);

@@ -254,7 +254,7 @@ draw(double sample_rate)
         drawn = PyFloat_AsDouble(number);
     Py_XDECREF(number);
     Py_XDECREF(module);
-    return PyErr_Occurred() ? -1 : drawn < sample_rate;
+    return PyErr_Occurred() ? -1 : drawn <= sample_rate;
 }
 
 static PyObject *

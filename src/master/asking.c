@@ -37,7 +37,8 @@ fail_closed(int fd)
 
 /* ---- ADMIN_SOCKET */
 
-/* Whether it is a socket that nobody listens on any more. */
+/* Whether it is a socket that nobody listens on any more. That of an earlier start is the
+ * starter's, who may connect to it whatever its mode, with no privilege over others' files. */
 static bool
 is_stale(const struct sockaddr_un *address)
 {
@@ -54,30 +55,34 @@ is_stale(const struct sockaddr_un *address)
     return error == ECONNREFUSED;
 }
 
-/* There is no moment at which its mode is a wider one. */
+/* There is no moment at which its mode is a wider one, or its group another. */
 static int
-bind_with_mode(int fd, const struct sockaddr_un *address, unsigned mode)
+bind_with_mode(int fd, const struct sockaddr_un *address, unsigned mode, gid_t gid)
 {
-    mode_t before = umask(0777 & ~mode);
-    int result = bind(fd, (const struct sockaddr *)address, sizeof(*address));
-    int error = result == 0 ? 0 : -errno;
+    mode_t mask = umask(0777 & ~mode);
+    gid_t group = getegid();
+    int error = 0;
 
-    umask(before);
+    if (setegid(gid) != 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) != 0)
+        error = -errno;
+    if (setegid(group) != 0 && error == 0)
+        error = -errno;
+    umask(mask);
     return error;
 }
 
 static int
-bind_path(int fd, const struct sockaddr_un *address, unsigned mode)
+bind_path(int fd, const struct sockaddr_un *address, unsigned mode, gid_t gid)
 {
-    int error = bind_with_mode(fd, address, mode);
+    int error = bind_with_mode(fd, address, mode, gid);
 
     if (error == -EADDRINUSE && is_stale(address) && unlink(address->sun_path) == 0)
-        error = bind_with_mode(fd, address, mode);
+        error = bind_with_mode(fd, address, mode, gid);
     return error;
 }
 
 static int
-open_admin(struct asking *asking, const struct master_opts *opts, uid_t uid, gid_t gid)
+open_admin(struct asking *asking, const struct master_opts *opts, gid_t gid)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct stat status;
@@ -86,12 +91,11 @@ open_admin(struct asking *asking, const struct master_opts *opts, uid_t uid, gid
     if (fd < 0)
         return fd;
     memcpy(address.sun_path, opts->admin_socket, sizeof(address.sun_path) - 1);
-    if ((error = bind_path(fd, &address, opts->admin_mode)) != 0) {
+    if ((error = bind_path(fd, &address, opts->admin_mode, gid)) != 0) {
         close(fd);
         return error;
     }
-    if (lstat(address.sun_path, &status) != 0 ||
-        (geteuid() == 0 && lchown(address.sun_path, uid, gid) != 0) || listen(fd, BACKLOG) != 0) {
+    if (lstat(address.sun_path, &status) != 0 || listen(fd, BACKLOG) != 0) {
         error = -errno;
         (void)unlink(address.sun_path);
         close(fd);
@@ -159,7 +163,7 @@ advice(int error)
 }
 
 int
-asking_open(struct asking *asking, const struct master_opts *opts, uid_t uid, gid_t gid,
+asking_open(struct asking *asking, const struct master_opts *opts, gid_t gid,
             char error[ASKING_ERROR_MAX])
 {
     const char *why;
@@ -167,7 +171,7 @@ asking_open(struct asking *asking, const struct master_opts *opts, uid_t uid, gi
 
     *asking = (struct asking){.admin = -1, .console = -1};
     if (opts->admin_socket[0] != '\0') {
-        if ((fd = open_admin(asking, opts, uid, gid)) < 0) {
+        if ((fd = open_admin(asking, opts, gid)) < 0) {
             snprintf(error, ASKING_ERROR_MAX, "ADMIN_SOCKET (%s): %s; %s", opts->admin_socket,
                      strerror(-fd), advice(fd));
             return -1;

@@ -37,7 +37,7 @@ tear_down(void)
 static int
 open_both(void)
 {
-    return asking_open(&asking, &opts, geteuid(), getegid(), error);
+    return asking_open(&asking, &opts, getegid(), error);
 }
 
 static int

@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define REQUEST_MAX (16 * 1024) /* what the daemon takes */
+#define REQUEST_MAX (16 * 1024 + 64) /* what the daemon takes */
 
 struct answer {
     const struct admin_question *question;
@@ -52,10 +52,10 @@ fail(struct answer *answer, enum admin_result result, const char *format, ...)
 int
 admin_request(const char *command, const char *argument, size_t size, char *out)
 {
-    bool has_argument = argument != NULL && *argument != '\0';
+    bool has_argument = argument != NULL;
     int len;
 
-    if (has_argument && strpbrk(argument, "\r\n") != NULL)
+    if (has_argument && strchr(argument, '\n') != NULL)
         return -1;
     len = snprintf(out, size, "%s%s%s\n", command, has_argument ? " " : "",
                    has_argument ? argument : "");

@@ -22,7 +22,13 @@ enum command_flags {
 };
 
 /* How the program ends, but where a command of the user's decides. */
-enum exit_status { EXIT_FINE, EXIT_TROUBLE, EXIT_USAGE, EXIT_UNKNOWN };
+enum exit_status {
+    EXIT_FINE,
+    EXIT_TROUBLE,
+    EXIT_USAGE,
+    EXIT_UNKNOWN,
+    EXIT_REFUSED = 65 /* as of pystatsd-server --explain */
+};
 
 struct command {
     const char *name;

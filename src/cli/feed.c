@@ -39,6 +39,7 @@ struct feed {
     uint64_t n_paced; /* n_bytes when the pace was last looked at */
     double due_s;     /* see progress_pace */
     size_t n_extra;   /* bytes a line has more than it had in the input */
+    bool as_is;       /* neither rates nor tags are changed */
     uint64_t n_lines, n_bad, first_bad;
     char *text; /* LINE_MOST + 1: what was read and is no whole line yet */
     size_t len;
@@ -90,16 +91,26 @@ prepare_bar(struct feed *feed)
     feed->progress.total = (uint64_t)(stat.st_size - at);
 }
 
+/* Of the share that a line already stands for only the one asked for is chosen. */
+static bool
+draw(double sample_rate)
+{
+    return sample_rate >= 1 || arc4random() * 0x1p-32 < sample_rate;
+}
+
 /* Waits while the socket is full. What else a datagram meets is the end. */
 static int
 send_sample(struct feed *feed, const struct sample *sample)
 {
     double rate = sample->rate * feed->options->sample_rate;
-    int error;
+    int error = 0;
+
+    if (!draw(feed->options->sample_rate))
+        return 0;
 
     for (unsigned i = 0; i < FULL_WAITS_MOST; i++) {
-        error = pystatsd_send(feed->client, sample->name, sample->value, sample->type, rate,
-                              sample->tags);
+        error = pystatsd_send_sampled(feed->client, sample->name, sample->value, sample->type, rate,
+                                      sample->tags);
         if (error != -EAGAIN)
             return error;
         wait_ns(FULL_WAIT_NS);
@@ -124,10 +135,12 @@ take_line(struct feed *feed, char *line, size_t len)
     feed->n_lines++;
     while (len > 0 && line[len - 1] == '\r')
         len--;
-    line[len] = '\0';
     if (len == 0)
         return 0;
-    if (strlen(line) != len || sample_cut(line, &sample) != 0) {
+    while (len > 0 && strchr(" \t", line[len - 1]) != NULL)
+        len--;
+    line[len] = '\0';
+    if (strlen(line) != len || sample_cut(line, feed->as_is, &sample) != 0) {
         note_bad(feed);
         return 0;
     }
@@ -198,13 +211,17 @@ take_lines(struct feed *feed)
     return error;
 }
 
-/* While nothing comes, nothing stays behind. */
+/* While nothing comes, nothing stays behind. Standard input may be somebody's who has made it
+ * non-blocking. */
 static int
 flush_if_idle(struct feed *feed)
 {
     struct pollfd slot = {.fd = STDIN_FILENO, .events = POLLIN};
+    int error = 0;
 
-    return poll(&slot, 1, 0) == 0 ? flush(feed) : 0;
+    if (poll(&slot, 1, 0) == 0 && (error = flush(feed)) == 0)
+        (void)poll(&slot, 1, -1);
+    return error;
 }
 
 static int
@@ -217,7 +234,7 @@ take_all(struct feed *feed)
         if ((error = flush_if_idle(feed)) != 0)
             break;
         n = read(STDIN_FILENO, feed->text + feed->len, LINE_MOST - feed->len);
-        if (n < 0 && errno == EINTR)
+        if (n < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
         if (n < 0)
             feed->read_error = errno;
@@ -266,6 +283,7 @@ feed_command(const struct options *options)
     int error;
 
     feed.n_extra = extra_len(options);
+    feed.as_is = options->sample_rate >= 1 && options->tags == NULL;
     feed.text = malloc(LINE_MOST + 1);
     if (feed.text == NULL) {
         say_error("there is no memory for lines");

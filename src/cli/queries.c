@@ -185,29 +185,70 @@ explain_without_daemon(const char *line)
 
     if (argv[0] == NULL || argv[1] == NULL || argv[2] == NULL)
         return complain("there is no memory for the line");
+    say_error("no daemon answers; the settings in /etc/default/pystatsd say");
     if (len > 0) {
         self[len] = '\0';
         if (asprintf(&beside, "%s/" SERVER, dirname(self)) > 0)
             execv(beside, argv);
     }
     execvp(SERVER, argv);
-    say_error("no daemon answers, and " SERVER " cannot be run: %s", strerror(errno));
+    say_error(SERVER " cannot be run: %s", strerror(errno));
     return EXIT_TROUBLE;
 }
 
+/* Whether one of the lines is of something that would be sent. */
+static bool
+is_sent(const char *told)
+{
+    while (told != NULL) {
+        if (strncmp(told, "sent ", 5) == 0)
+            return true;
+        told = strchr(told, '\n');
+        told += told != NULL;
+    }
+    return false;
+}
+
+/* Returns what the daemon said. *all_sent becomes false where nothing of the line would be sent. */
+static enum admin_result
+explain_line(const struct options *options, const char *line, bool *all_sent,
+             char error[ADMIN_ERROR_MAX])
+{
+    char *text;
+    size_t len;
+    enum admin_result result = ask_text(options, "explain", line, &text, &len, error);
+
+    if (result != ADMIN_OK)
+        return result;
+    print_lines(stdout, text, SIZE_MAX);
+    *all_sent = *all_sent && is_sent(text);
+    free(text);
+    return ADMIN_OK;
+}
+
+/* Each line of a datagram, as pystatsd-server --explain does. */
 int
 queries_explain(const struct options *options)
 {
-    char *text, error[ADMIN_ERROR_MAX];
-    enum admin_result result;
-    size_t len;
+    char *lines = strdup(operand(options)), *rest = lines, *line, error[ADMIN_ERROR_MAX];
+    enum admin_result result = ADMIN_OK;
+    bool all_sent = true;
 
-    result = ask_text(options, "explain", operand(options), &text, &len, error);
-    if (result == ADMIN_ABSENT)
-        return explain_without_daemon(operand(options));
+    if (lines == NULL)
+        return complain("there is no memory for the line");
+    while (result == ADMIN_OK && (line = strsep(&rest, "\n")) != NULL) {
+        bool is_first = line == lines;
+
+        result = explain_line(options, line, &all_sent, error);
+        if (result == ADMIN_ABSENT && is_first && options->socket_path == NULL) {
+            free(lines);
+            return explain_without_daemon(operand(options));
+        }
+    }
+    free(lines);
     if (result != ADMIN_OK)
         return complain(error);
-    print_lines(stdout, text, SIZE_MAX);
-    free(text);
-    return finish_output();
+    if (finish_output() != EXIT_FINE)
+        return EXIT_TROUBLE;
+    return all_sent ? EXIT_FINE : EXIT_REFUSED;
 }

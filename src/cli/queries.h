@@ -19,7 +19,8 @@ int queries_watch(const struct options *options);
 /* delete GLOB */
 int queries_delete(const struct options *options);
 
-/* explain LINE; where no daemon answers, pystatsd-server --explain takes this process's place. */
+/* explain LINE; where no daemon answers, pystatsd-server --explain takes this process's place,
+ * unless a daemon was named. */
 int queries_explain(const struct options *options);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <curses.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 #define REFRESH_MS   2000
 #define WITHIN_MS    2000 /* the daemon has to answer, so that keys are heard */
 #define ROWS_DEFAULT 20   /* where there is no screen to fill */
+#define ROWS_ASKED   100  /* the daemon knows no more */
 #define QUIT_HINT    "; q quits"
 #define TITLE_MAX    (STATUSVIEW_TITLE_MAX + 4 * HUMAN_MAX)
 
@@ -48,7 +50,7 @@ ask_ranking(const struct options *options, unsigned rows, struct ranking *out,
         .context = out,
     };
 
-    snprintf(argument, sizeof(argument), "%u", rows);
+    snprintf(argument, sizeof(argument), "%u", rows < ROWS_ASKED ? rows : ROWS_ASKED);
     return ask(options, &question, error);
 }
 
@@ -155,8 +157,18 @@ draw(const struct options *options, struct canvas *canvas)
     show(canvas);
 }
 
-/* Until a key ends it; another one, or a new size, draws at once. */
-static void
+/* Of a terminal that has been hung up nothing comes any more, at once. Who ignores SIGHUP is still
+ * there then. */
+static bool
+is_gone(void)
+{
+    struct pollfd slot = {.fd = STDIN_FILENO, .events = POLLIN};
+
+    return poll(&slot, 1, 0) > 0 && (slot.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
+}
+
+/* Until a key ends it; another one, or a new size, draws at once. Returns the exit status. */
+static int
 run_screen(const struct options *options, struct canvas *canvas)
 {
     int key;
@@ -168,7 +180,10 @@ run_screen(const struct options *options, struct canvas *canvas)
     do {
         draw(options, canvas);
         key = getch();
+        if (key == ERR && is_gone())
+            return EXIT_TROUBLE;
     } while (key != 'q' && key != 'Q');
+    return EXIT_FINE;
 }
 
 /* A daemon that is not there at the start is an error; later it may come back. */
@@ -180,18 +195,19 @@ show_live(const struct options *options)
     char error[ADMIN_ERROR_MAX];
     enum admin_result result = ask_status(options, &facts, error);
     SCREEN *screen = NULL;
+    int status = EXIT_FINE;
 
     facts_release(&facts);
     if (result == ADMIN_OK && canvas != NULL && terminal_can_draw(getenv("TERM")))
         screen = newterm(NULL, stdout, stdin);
     if (screen != NULL) {
-        run_screen(options, canvas);
+        status = run_screen(options, canvas);
         endwin();
         delscreen(screen);
     }
     free(canvas);
     if (screen != NULL)
-        return EXIT_FINE;
+        return status;
     if (result == ADMIN_OK)
         return show_once(options); /* of a terminal that nothing is known of */
     say_error("%s", error);

@@ -64,6 +64,12 @@ clean_member(const char *raw, char *out, size_t max)
 }
 
 size_t
+clean_fields(const char *raw, char *out, size_t max)
+{
+    return replace(raw, '\n', '\n', out, max);
+}
+
+size_t
 clean_tags(const char *raw, char *out, size_t max)
 {
     return replace(raw, ' ', '|', out, max);

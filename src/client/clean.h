@@ -15,6 +15,9 @@ size_t clean_name(const char *raw, char *out, size_t max);
 /* A value or a member of a set: control characters, ":" and "|" to "_". Otherwise the same. */
 size_t clean_member(const char *raw, char *out, size_t max);
 
+/* A type and fields behind it: control characters to "_". Otherwise the same. */
+size_t clean_fields(const char *raw, char *out, size_t max);
+
 /* Tags: control characters, " " and "|" to "_". Otherwise the same. */
 size_t clean_tags(const char *raw, char *out, size_t max);
 

@@ -149,16 +149,25 @@ on_child(struct forks_member *member)
     peer_forked(&client->peer);
 }
 
+int
+client_check_reserved(void *const reserved[], size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (reserved[i] != NULL)
+            return -EINVAL;
+    }
+    return 0;
+}
+
 static int
 check(const struct pystatsd_options *options)
 {
     if (options->port > PORT_MAX || options->buffer_bytes > PYSTATSD_DATAGRAM_MAX)
         return -EINVAL;
-    for (size_t i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++) {
-        if (options->reserved[i] != NULL)
-            return -EINVAL;
-    }
-    return 0;
+    if (options->unix_path != NULL && options->unix_path[0] == '\0')
+        return -EINVAL;
+    return client_check_reserved(options->reserved,
+                                 sizeof options->reserved / sizeof options->reserved[0]);
 }
 
 /* A clean copy with room for one byte more, or no copy of nothing. */

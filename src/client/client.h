@@ -41,4 +41,7 @@ int client_take(struct pystatsd_client *client, size_t line_len);
 /* True for this share of the calls. */
 bool client_draw(struct pystatsd_client *client, double sample_rate);
 
+/* -EINVAL where something is in the room for what is to come: it is of a later version. Else 0. */
+int client_check_reserved(void *const reserved[], size_t n);
+
 #endif

@@ -47,7 +47,8 @@ struct pystatsd_client;
 struct pystatsd_options {
     const char *host;      /* a name or an address, IPv4 or IPv6; NULL: "localhost" */
     unsigned port;         /* 0: PYSTATSD_PORT */
-    const char *unix_path; /* a Unix datagram socket instead of host and port; "@name": abstract */
+    const char *unix_path; /* a Unix datagram socket instead of host and port; "@name": abstract;
+                              NULL: none */
     const char *prefix;    /* before every name, with a dot between; NULL or "": none */
     const char *tags;      /* on every sample, "key:value,key"; NULL or "": none */
     unsigned buffer_bytes; /* collect samples into datagrams of up to so many bytes, at most
@@ -62,8 +63,10 @@ struct pystatsd_options {
  * Makes a client; options may be NULL. Looks the host up, which takes as long as the resolver
  * takes. -EHOSTUNREACH: there is no such host. Where the resolver cannot say, the client is made
  * all the same and looks again in the background; until then its samples end in -EHOSTUNREACH. A
- * server that is away is no error. -EINVAL: options that cannot be, -ENAMETOOLONG: unix_path,
- * -ENOMEM.
+ * server that is away is no error. -EINVAL: a port, buffer_bytes or something reserved that cannot
+ * be, a unix_path that is empty, or a prefix or tags of which nothing can be sent; -ENAMETOOLONG:
+ * unix_path; -ENOMEM: memory, ours or the resolver's; another negative errno, such as -EMFILE: what
+ * kept the resolver from asking.
  */
 int pystatsd_client_new(const struct pystatsd_options *options, struct pystatsd_client **out);
 
@@ -120,6 +123,12 @@ int pystatsd_histogram(struct pystatsd_client *client, const char *name, double 
 int pystatsd_send(struct pystatsd_client *client, const char *name, const char *value,
                   const char *type, double sample_rate, const char *tags);
 
+/* A sample that has been chosen already, by whoever made it or by the caller: it is marked with the
+ * rate, as pystatsd_send marks it, but always sent. type may have more fields of a line behind it,
+ * "c|T1656581400", which go out as they are, but for control characters, which become "_". */
+int pystatsd_send_sampled(struct pystatsd_client *client, const char *name, const char *value,
+                          const char *type, double sample_rate, const char *tags);
+
 /* Sends what is buffered now. Where that fails it stays buffered. */
 int pystatsd_flush(struct pystatsd_client *client);
 
@@ -158,18 +167,19 @@ struct pystatsd_server_options {
 };
 
 /*
- * Serves, and returns when the server has ended. It is the installed pystatsd-server that runs (or
- * the program that the environment variable PYSTATSD_SERVER names), in the foreground, as a child
- * of the calling process, whose signals, privileges and other children stay as they are. The
- * settings of the machine's service do not apply to it. Called by root, the server opens its socket
- * and goes on as nobody: it never stays root. It ends, after a last flush that carbon has ten
- * seconds to take, when stop says so, and when the calling thread or process ends, however that is.
+ * Serves, and returns when the server has ended; options may be NULL. It is the installed
+ * pystatsd-server that runs (or the program that the environment variable PYSTATSD_SERVER names),
+ * in the foreground, as a child of the calling process, whose signals, privileges and other
+ * children stay as they are. The settings of the machine's service do not apply to it. Called by
+ * root, the server opens its socket and goes on as nobody: it never stays root. It ends, after a
+ * last flush that carbon has ten seconds to take, when stop says so, and when the calling thread or
+ * process ends, however that is.
  *
  * 0: it was asked to end. Above 0: its exit status, 78 where options or the machine must be changed
  * first (it has said on standard error what is wrong), or 128 and the number of the signal that
- * killed it. Below: a negative errno, -ENOENT where there is no pystatsd-server, -ECHILD where it
- * has ended and somebody else has been told how (the calling process ignores SIGCHLD, or waits for
- * any child).
+ * killed it. Below: a negative errno, -EINVAL where something is in reserved, -ENOENT where there
+ * is no pystatsd-server, -ECHILD where it has ended and somebody else has been told how (the
+ * calling process ignores SIGCHLD, or waits for any child).
  */
 int pystatsd_server_run(const struct pystatsd_server_options *options);
 

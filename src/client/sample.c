@@ -18,9 +18,10 @@
 struct sample {
     const char *value;
     size_t value_len; /* 0: of a caller's, with a NUL */
-    const char *type;
+    const char *type; /* more fields may follow, which are to be cleaned */
     double rate;
     const char *tags; /* NULL: none but the client's */
+    bool is_chosen;   /* to be sent whatever its rate */
 };
 
 /* A line that is being written. What does not fit counts, but is not written. */
@@ -87,7 +88,7 @@ emit(struct pystatsd_client *client, const char *name, const struct sample *samp
     else
         line.len += clean_member(sample->value, line.text + line.len, room(&line));
     add(&line, "|", 1);
-    add(&line, sample->type, strlen(sample->type));
+    line.len += clean_fields(sample->type, line.text + line.len, room(&line));
     add_rate(&line, sample->rate);
     add_tags(&line, client, sample->tags);
     return line.len <= PYSTATSD_DATAGRAM_MAX ? client_take(client, line.len) : -EMSGSIZE;
@@ -103,7 +104,7 @@ emit_all(struct pystatsd_client *client, const char *const *names, size_t n_name
     if (client == NULL || names == NULL || !(sample->rate > 0))
         return -EINVAL;
     pthread_mutex_lock(&client->mutex);
-    if (client_draw(client, sample->rate)) {
+    if (sample->is_chosen || client_draw(client, sample->rate)) {
         for (size_t i = 0; i < n_names; i++) {
             int error = names[i] == NULL ? -EINVAL : emit(client, names[i], sample);
             first_error = first_error != 0 ? first_error : error;
@@ -218,16 +219,26 @@ pystatsd_set(struct pystatsd_client *client, const char *name, const char *membe
     return pystatsd_send(client, name, member, "s", sample_rate, NULL);
 }
 
+/* Letters, to the end or to the first field behind them. */
 static bool
-is_type(const char *type)
+is_type(const char *type, bool may_have_fields)
 {
     size_t len = 0;
 
-    for (; len <= TYPE_LEN_MAX && type[len] != '\0'; len++) {
-        if (!((type[len] >= 'a' && type[len] <= 'z') || (type[len] >= 'A' && type[len] <= 'Z')))
-            return false;
-    }
-    return len > 0 && len <= TYPE_LEN_MAX;
+    while (len <= TYPE_LEN_MAX &&
+           ((type[len] >= 'a' && type[len] <= 'z') || (type[len] >= 'A' && type[len] <= 'Z')))
+        len++;
+    return len > 0 && len <= TYPE_LEN_MAX &&
+           (type[len] == '\0' || (may_have_fields && type[len] == '|'));
+}
+
+static int
+send_text(struct pystatsd_client *client, const char *name, const struct sample *sample)
+{
+    if (sample->value == NULL || sample->value[0] == '\0' || sample->type == NULL ||
+        !is_type(sample->type, sample->is_chosen))
+        return -EINVAL;
+    return emit_all(client, &name, 1, sample);
 }
 
 int
@@ -236,7 +247,15 @@ pystatsd_send(struct pystatsd_client *client, const char *name, const char *valu
 {
     struct sample sample = {.value = value, .type = type, .rate = sample_rate, .tags = tags};
 
-    if (value == NULL || value[0] == '\0' || type == NULL || !is_type(type))
-        return -EINVAL;
-    return emit_all(client, &name, 1, &sample);
+    return send_text(client, name, &sample);
+}
+
+int
+pystatsd_send_sampled(struct pystatsd_client *client, const char *name, const char *value,
+                      const char *type, double sample_rate, const char *tags)
+{
+    struct sample sample = {
+        .value = value, .type = type, .rate = sample_rate, .tags = tags, .is_chosen = true};
+
+    return send_text(client, name, &sample);
 }

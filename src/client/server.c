@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "client/api.h"
+#include "client/client.h"
 
 #define ASK_EVERY_MS 200 /* how late a stop may be noticed */
 #define WORDS_MAX    48
@@ -266,8 +266,8 @@ reap(pid_t pid)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-int
-pystatsd_server_run(const struct pystatsd_server_options *options)
+static int
+serve(const struct pystatsd_server_options *options)
 {
     struct command command;
     int result, pidfd;
@@ -290,4 +290,17 @@ pystatsd_server_run(const struct pystatsd_server_options *options)
         close(pidfd);
     }
     return reap(pid);
+}
+
+int
+pystatsd_server_run(const struct pystatsd_server_options *options)
+{
+    static const struct pystatsd_server_options defaults;
+    int error;
+
+    if (options == NULL)
+        options = &defaults;
+    error = client_check_reserved(options->reserved,
+                                  sizeof(options->reserved) / sizeof(options->reserved[0]));
+    return error == 0 ? serve(options) : error;
 }

@@ -10,7 +10,6 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -45,7 +44,8 @@ fail_closed(int fd)
 
 /* ---- ADMIN_SOCKET */
 
-/* Whether it is a socket that nobody listens on any more. */
+/* Whether it is a socket that nobody listens on any more. That of an earlier start is the
+ * starter's, who may connect to it whatever its mode, with no privilege over others' files. */
 static bool
 is_stale(const struct sockaddr_un *address)
 {
@@ -62,72 +62,29 @@ is_stale(const struct sockaddr_un *address)
     return error == ECONNREFUSED;
 }
 
-/* There is no moment at which its mode is a wider one. */
+/* There is no moment at which its mode is a wider one, or its group another. */
 static int
-bind_with_mode(int fd, const struct sockaddr_un *address, unsigned mode)
+bind_with_mode(int fd, const struct sockaddr_un *address, unsigned mode, gid_t gid)
 {
-    mode_t before = umask(0777 & ~mode);
-    int result = bind(fd, (const struct sockaddr *)address, sizeof(*address));
-    int error = result == 0 ? 0 : -errno;
+    mode_t mask = umask(0777 & ~mode);
+    gid_t group = getegid();
+    int error = 0;
 
-    umask(before);
+    if (setegid(gid) != 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) != 0)
+        error = -errno;
+    if (setegid(group) != 0 && error == 0)
+        error = -errno;
+    umask(mask);
     return error;
 }
 
 static int
-bind_path(int fd, const struct sockaddr_un *address, unsigned mode)
+bind_path(int fd, const struct sockaddr_un *address, unsigned mode, gid_t gid)
 {
-    int error = bind_with_mode(fd, address, mode);
+    int error = bind_with_mode(fd, address, mode, gid);
 
     if (error == -EADDRINUSE && is_stale(address) && unlink(address->sun_path) == 0)
-        error = bind_with_mode(fd, address, mode);
-    return error;
-}
-
-/* What root does by a path, who may write to the folder could turn to another file. So the daemon's
- * user makes the socket where he may, and root only where nobody else may write. */
-static int
-bind_as(int fd, const struct sockaddr_un *address, unsigned mode, uid_t uid, gid_t gid)
-{
-    uid_t own_uid = geteuid();
-    gid_t own_gid = getegid();
-    int error;
-
-    if (setegid(gid) != 0 || seteuid(uid) != 0)
-        error = -errno;
-    else
-        error = bind_path(fd, address, mode);
-    if (seteuid(own_uid) != 0 || setegid(own_gid) != 0)
-        abort();
-    return error;
-}
-
-static bool
-is_roots_alone(const char *folder)
-{
-    struct stat status;
-
-    return stat(folder, &status) == 0 && status.st_uid == 0 &&
-           ((status.st_mode & (S_IWGRP | S_IWOTH)) == 0 || (status.st_mode & S_ISVTX) != 0);
-}
-
-static int
-bind_for(int fd, const struct sockaddr_un *address, unsigned mode, uid_t uid, gid_t gid)
-{
-    char folder[CONFIG_TEXT_MAX];
-    int error;
-
-    if (geteuid() != 0)
-        return bind_path(fd, address, mode);
-    folder_of(address->sun_path, folder);
-    error = bind_as(fd, address, mode, uid, gid);
-    if (error != -EACCES || !is_roots_alone(folder))
-        return error;
-    error = bind_path(fd, address, mode);
-    if (error == 0 && lchown(address->sun_path, uid, gid) != 0) {
-        error = -errno;
-        (void)unlink(address->sun_path);
-    }
+        error = bind_with_mode(fd, address, mode, gid);
     return error;
 }
 
@@ -150,10 +107,10 @@ lock_folder(const char *path)
 /* Returns 0, or -errno: nothing is then there that was not. */
 static int
 bind_and_listen(int fd, const struct sockaddr_un *address, const struct master_opts *opts,
-                uid_t uid, gid_t gid, struct stat *out)
+                gid_t gid, struct stat *out)
 {
     int lock = lock_folder(address->sun_path);
-    int error = bind_for(fd, address, opts->admin_mode, uid, gid);
+    int error = bind_path(fd, address, opts->admin_mode, gid);
 
     if (error == 0 && (lstat(address->sun_path, out) != 0 || listen(fd, BACKLOG) != 0)) {
         error = -errno;
@@ -165,7 +122,7 @@ bind_and_listen(int fd, const struct sockaddr_un *address, const struct master_o
 }
 
 static int
-open_admin(struct asking *asking, const struct master_opts *opts, uid_t uid, gid_t gid)
+open_admin(struct asking *asking, const struct master_opts *opts, gid_t gid)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct stat status;
@@ -174,7 +131,7 @@ open_admin(struct asking *asking, const struct master_opts *opts, uid_t uid, gid
     if (fd < 0)
         return fd;
     memcpy(address.sun_path, opts->admin_socket, sizeof(address.sun_path) - 1);
-    if ((error = bind_and_listen(fd, &address, opts, uid, gid, &status)) != 0) {
+    if ((error = bind_and_listen(fd, &address, opts, gid, &status)) != 0) {
         close(fd);
         return error;
     }
@@ -240,7 +197,7 @@ advice(int error)
 }
 
 int
-asking_open(struct asking *asking, const struct master_opts *opts, uid_t uid, gid_t gid,
+asking_open(struct asking *asking, const struct master_opts *opts, gid_t gid,
             char error[ASKING_ERROR_MAX])
 {
     const char *why;
@@ -248,7 +205,7 @@ asking_open(struct asking *asking, const struct master_opts *opts, uid_t uid, gi
 
     *asking = (struct asking){.admin = -1, .console = -1};
     if (opts->admin_socket[0] != '\0') {
-        if ((fd = open_admin(asking, opts, uid, gid)) < 0) {
+        if ((fd = open_admin(asking, opts, gid)) < 0) {
             snprintf(error, ASKING_ERROR_MAX, "ADMIN_SOCKET (%s): %s; %s", opts->admin_socket,
                      strerror(-fd), advice(fd));
             return -1;

@@ -20,10 +20,10 @@ struct asking {
     dev_t device;
 };
 
-/* Opens what opts name; the Unix socket is given to uid and gid. A socket file that nobody listens
- * on any more is replaced. Returns 0, or -1 with one line in error that says what cannot be done
- * and what to do; nothing is then open. */
-int asking_open(struct asking *asking, const struct master_opts *opts, uid_t uid, gid_t gid,
+/* Opens what opts name; the Unix socket is the caller's and of group gid. A socket file that nobody
+ * listens on any more is replaced. Returns 0, or -1 with one line in error that says what cannot be
+ * done and what to do; nothing is then open. */
+int asking_open(struct asking *asking, const struct master_opts *opts, gid_t gid,
                 char error[ASKING_ERROR_MAX]);
 
 /* Removes the socket's file, where it still is the one and may be removed. The descriptors are the

@@ -73,13 +73,13 @@ open_state(struct holdings *holdings, const struct master_opts *opts)
 }
 
 static void
-make_folder(const char *key, const char *path, mode_t mode, const struct master_opts *opts)
+make_folder(const char *key, const char *path, const struct master_opts *opts)
 {
     uid_t uid;
     gid_t gid;
 
     privdrop_find(opts->user, opts->group, &uid, &gid);
-    errno = -folder_make(path, mode, uid, gid);
+    errno = -folder_make(path, 0700, uid, gid);
     if (errno != 0)
         fatal(EX_CONFIG, "%s (%s): cannot make the directory for uid %u", key, path, (unsigned)uid);
 }
@@ -90,28 +90,32 @@ make_folders(const struct master_opts *opts)
     char path[CONFIG_TEXT_MAX];
 
     if (opts->spool_dir[0] != '\0')
-        make_folder("SPOOL_DIR", opts->spool_dir, 0700, opts);
+        make_folder("SPOOL_DIR", opts->spool_dir, opts);
     if (opts->gauges_file[0] == '\0')
         return;
     folder_of(opts->gauges_file, path);
-    make_folder("GAUGES_FILE", path, 0700, opts);
+    make_folder("GAUGES_FILE", path, opts);
 }
 
-/* Its directory may be that of STATE_DIR, which is there by now. */
+/* Its directory may be that of STATE_DIR, which is there by now. It is root's, if root starts the
+ * daemon: who tells the daemon what to do is not the one that it runs as. */
 static void
 open_asking(struct holdings *holdings, const struct master_opts *opts)
 {
     struct asking *asking = &holdings->asking;
     char error[ASKING_ERROR_MAX], path[CONFIG_TEXT_MAX];
-    uid_t uid = geteuid();
     gid_t gid = getegid();
+    uid_t uid;
 
     if (opts->admin_socket[0] != '\0') {
         folder_of(opts->admin_socket, path);
-        make_folder("ADMIN_SOCKET", path, 0755, opts);
-        privdrop_find(opts->user, opts->group, &uid, &gid);
+        errno = -folder_make(path, 0755, geteuid(), gid);
+        if (errno != 0)
+            fatal(EX_CONFIG, "ADMIN_SOCKET (%s): cannot make the directory", path);
+        if (geteuid() == 0)
+            privdrop_find(opts->user, opts->group, &uid, &gid);
     }
-    if (asking_open(asking, opts, uid, gid, error) != 0)
+    if (asking_open(asking, opts, gid, error) != 0)
         fatalx(EX_CONFIG, "%s", error);
     if (asking->admin >= 0)
         spawn_hold(&holdings->fds, asking->admin, KEPT_BY_WORKER);

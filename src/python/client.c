@@ -135,6 +135,17 @@ client_repr(PyObject *object)
 
 /* ---- sending */
 
+static const char *
+text_of_error(int error)
+{
+    switch (-error) {
+    case EILSEQ: return "there is a NUL or half a surrogate pair in it";
+    case EINVAL: return "it has no name, or no value and type";
+    case EMSGSIZE: return "it is too long";
+    default: return strerror(-error);
+    }
+}
+
 /* What cannot be sent is said in the log, as py-statsd does, but once: until something can be sent
  * again, or fails otherwise. A server that is away is no matter, as there. Never raises. */
 static void
@@ -154,7 +165,7 @@ note(struct client *self, PyObject *stat, int error)
         logger = PyObject_CallMethod(logging, "getLogger", "s", "pystatsd.client");
     if (logger != NULL)
         done = PyObject_CallMethod(logger, "error", "sOs", "cannot send %.100r: %s", stat,
-                                   strerror(-error));
+                                   text_of_error(error));
     if (done == NULL)
         PyErr_Clear();
     Py_XDECREF(done);
@@ -174,7 +185,8 @@ text_of(PyObject *text)
     return utf8 != NULL && strlen(utf8) == (size_t)size ? utf8 : NULL;
 }
 
-/* Sends name with a value as "5|c". Returns 0 or -errno. */
+/* Sends name with a value as "5|c", or with more fields as "5|c|#tag:1", whose turn it is. Returns
+ * 0 or -errno. */
 static int
 send_text(struct client *self, PyObject *name, PyObject *value, double sample_rate)
 {
@@ -190,7 +202,7 @@ send_text(struct client *self, PyObject *name, PyObject *value, double sample_ra
         return -EMSGSIZE;
     memcpy(number, value_text, (size_t)(bar - value_text));
     number[bar - value_text] = '\0';
-    return pystatsd_send(self->client, name_text, number, bar + 1, sample_rate, NULL);
+    return pystatsd_send_sampled(self->client, name_text, number, bar + 1, sample_rate, NULL);
 }
 
 /* prefix and stat, joined: a new reference, or NULL with an exception set. */
@@ -225,6 +237,26 @@ send_one(struct client *self, PyObject *stat, PyObject *value, double sample_rat
     return 0;
 }
 
+/* Chooses all of a dict, or nothing: by random.random(), as py-statsd does, so that its seed
+ * counts. Returns 1 or 0, or -1 with an exception set. */
+static int
+draw(double sample_rate)
+{
+    PyObject *module, *number = NULL;
+    double drawn = -1;
+
+    if (sample_rate <= 0 || sample_rate >= 1)
+        return sample_rate > 0;
+    module = PyImport_ImportModule("random");
+    if (module != NULL)
+        number = PyObject_CallMethod(module, "random", NULL);
+    if (number != NULL)
+        drawn = PyFloat_AsDouble(number);
+    Py_XDECREF(number);
+    Py_XDECREF(module);
+    return PyErr_Occurred() ? -1 : drawn <= sample_rate;
+}
+
 static PyObject *
 client_send(PyObject *object, PyObject *args, PyObject *keywords)
 {
@@ -233,6 +265,7 @@ client_send(PyObject *object, PyObject *args, PyObject *keywords)
     PyObject *given[2], *stat, *value;
     double sample_rate = 1;
     Py_ssize_t at = 0;
+    int drawn;
 
     if (arguments_take(&signature, args, keywords, given) < 0)
         return NULL;
@@ -246,10 +279,13 @@ client_send(PyObject *object, PyObject *args, PyObject *keywords)
         return NULL;
     }
     /* More often than always is always, less often than never is never. */
-    while (!(sample_rate <= 0) && PyDict_Next(given[0], &at, &stat, &value)) {
+    drawn = draw(sample_rate);
+    while (drawn > 0 && PyDict_Next(given[0], &at, &stat, &value)) {
         if (send_one(self, stat, value, sample_rate < 1 ? sample_rate : 1) < 0)
             return NULL;
     }
+    if (drawn < 0)
+        return NULL;
     return Py_NewRef(Py_None);
 }
 
@@ -278,7 +314,7 @@ static const char update_stats_doc[] = "update_stats($self, stats, delta, sample
 static const char send_doc[] =
     "send($self, data, sample_rate=1)\n--\n\n"
     "Sends a dict of names and values such as {'hits': '5|c'}, a datagram each.\n"
-    "With a sample rate below 1 so many of them, at random, and marked so.";
+    "With a sample rate below 1 all of them or none, at random, and marked so.";
 
 static PyMemberDef members[] = {
     {"host", T_OBJECT, offsetof(struct client, host), READONLY, "as given"},

@@ -9,10 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "worker/explain.h"
 #include "worker/reply.h"
 
-/* The longest request; of the console, where a piece is a command. */
-#define CLIENT_LINE_MAX  (16 * 1024)
+/* The longest request, which may be one to explain the longest line; of the console, where a piece
+ * is a command. */
+#define CLIENT_LINE_MAX  (EXPLAIN_LINE_MAX + 64)
 #define CLIENT_PIECE_MAX 1024
 /* How long one may take for its request, and for any part of the answer. */
 #define CLIENT_PATIENCE_MS 5000

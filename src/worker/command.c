@@ -14,6 +14,8 @@
 #include "worker/live.h"
 #include "worker/status.h"
 
+#define BLANKS " \t\r"
+
 static const char NO_ARGUMENT[] = "it takes no argument";
 
 static enum reply_progress
@@ -98,21 +100,23 @@ begin_help(struct reply *reply, const char *argument)
 }
 
 const struct command commands[] = {
-    {"status", "", "how the daemon fares, a number a line", status_begin},
+    {"status", "", "how the daemon fares, a number a line", status_begin, false},
     {"list", "[GLOB]", "the names that there are, or those that a pattern matches",
-     listing_begin_list},
-    {"get", "NAME", "what the open interval has of a name", listing_begin_get},
+     listing_begin_list, false},
+    {"get", "NAME", "what the open interval has of a name", listing_begin_get, false},
     {"delete", "GLOB", "forget names, which are not sent unless they come anew",
-     listing_begin_delete},
-    {"config", "", "the settings in effect, as --check-config prints them", begin_config},
-    {"flush", "", "send what the open interval has now; its whole follows at its end", begin_flush},
-    {"reload", "", "read the configuration again", begin_reload},
+     listing_begin_delete, false},
+    {"config", "", "the settings in effect, as --check-config prints them", begin_config, false},
+    {"flush", "", "send what the open interval has now; its whole follows at its end", begin_flush,
+     false},
+    {"reload", "", "read the configuration again", begin_reload, false},
     {"explain", "LINE", "how a line is read, cleaned and named, and what would be sent of it",
-     live_begin_explain},
-    {"watch", "[GLOB]", "lines whose name matches, as they come", live_begin_watch},
-    {"top", "[N]", "the busiest names, senders and prefixes, and the newest names", live_begin_top},
-    {"help", "", "these lines", begin_help},
-    {NULL, NULL, NULL, NULL},
+     live_begin_explain, true},
+    {"watch", "[GLOB]", "lines whose name matches, as they come", live_begin_watch, false},
+    {"top", "[N]", "the busiest names, senders and prefixes, and the newest names", live_begin_top,
+     false},
+    {"help", "", "these lines", begin_help, false},
+    {NULL, NULL, NULL, NULL, false},
 };
 
 static const struct command *
@@ -127,12 +131,14 @@ find(const char *name)
 
 /* Cuts the blanks off both ends. */
 static char *
-trim(char *text, size_t len)
+trim(char *text)
 {
-    while (len > 0 && strchr(" \t\r", text[len - 1]) != NULL)
+    size_t len = strlen(text);
+
+    while (len > 0 && strchr(BLANKS, text[len - 1]) != NULL)
         len--;
     text[len] = '\0';
-    return text + strspn(text, " \t");
+    return text + strspn(text, BLANKS);
 }
 
 void
@@ -140,20 +146,26 @@ command_begin(struct reply *reply, char *line, size_t len)
 {
     const struct command *command;
     const char *wrong;
-    char *argument;
+    bool has_argument;
+    char *end;
 
     if (memchr(line, '\0', len) != NULL) {
         (void)reply_fail(reply, "a request is text");
         return;
     }
-    line = trim(line, len);
-    argument = line + strcspn(line, " \t");
-    if (*argument != '\0') {
-        *argument++ = '\0';
-        argument += strspn(argument, " \t");
-    }
+    line[len] = '\0';
+    line += strspn(line, BLANKS);
+    end = line + strcspn(line, BLANKS);
+    has_argument = *end != '\0';
+    *end = '\0';
+    end += has_argument;
     command = find(line);
-    wrong = command == NULL ? "no such command; help names them" : command->begin(reply, argument);
+    if (command == NULL)
+        wrong = "no such command; help names them";
+    else if (!command->takes_line)
+        wrong = command->begin(reply, trim(end));
+    else
+        wrong = has_argument ? command->begin(reply, end) : "it takes a line";
     if (wrong != NULL)
         (void)reply_fail(reply, wrong);
 }

@@ -5,6 +5,8 @@
 #ifndef WORKER_COMMAND_H
 #define WORKER_COMMAND_H
 
+#include <stdbool.h>
+
 #include "worker/reply.h"
 
 struct command {
@@ -14,6 +16,7 @@ struct command {
     /* Begins the answer, for an argument without outer blanks, "" for none, which is gone
      * afterwards. Returns NULL, or what is wrong with the request. */
     const char *(*begin)(struct reply *reply, const char *argument);
+    bool takes_line; /* the argument is all behind one blank, be it blanks or nothing */
 };
 
 /* Ends with one without a name. */

@@ -46,8 +46,6 @@ live_begin_explain(struct reply *reply, const char *argument)
     size_t len = strlen(argument);
     bool sent;
 
-    if (len == 0)
-        return "it takes a line";
     if (len > EXPLAIN_LINE_MAX)
         return "the line is too long";
     reply_good(reply);

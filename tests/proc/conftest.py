@@ -1,6 +1,7 @@
 """Fixtures of the process tests: daemons and sinks that end with their test, and leave nothing."""
 
 import os
+import signal
 import sys
 import tempfile
 
@@ -11,6 +12,9 @@ sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), os.pa
 
 from lib import daemon as daemon_module  # noqa: E402
 from lib.sink import Sink  # noqa: E402
+
+# A shell's background job is started with this ignored, and so would all be that is started here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -164,13 +164,26 @@ def test_time_keeps_the_status_where_it_cannot_send():
     assert done.returncode == 5 and done.stderr.count("\n") == 1
 
 
-def test_time_hands_on_signals(receiver):
+@pytest.mark.parametrize("name", ["TERM", "HUP", "INT", "USR1"])
+def test_time_hands_on_signals(name, receiver):
     argv = [COMMAND, "time", *map(str, to(receiver)), "t", "sh", "-c",
-            "trap 'exit 9' TERM; echo ready; while :; do sleep 0.01; done"]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:
+            f"trap 'exit 9' {name}; echo ready; while :; do sleep 0.01; done"]
+    number = signal.Signals[f"SIG{name}"]
+    # What runs in the background ignores some of them.
+    with subprocess.Popen(argv, stdout=subprocess.PIPE,
+                          preexec_fn=lambda: signal.signal(number, signal.SIG_DFL)) as process:
         assert process.stdout.readline() == b"ready\n"
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         assert process.wait(PATIENCE_S) == 9
+    assert b"|ms" in receiver.recv(2048)
+
+
+def test_time_where_children_are_ignored(receiver):
+    """As some programs start others; the command still finds it so."""
+    argv = [COMMAND, "time", *map(str, to(receiver)), "t", "grep", "SigIgn", "/proc/self/status"]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, timeout=PATIENCE_S, check=True,
+                          preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+    assert int(done.stdout.split()[1], 16) & 1 << signal.SIGCHLD - 1
     assert b"|ms" in receiver.recv(2048)
 
 
@@ -237,6 +250,69 @@ def test_send_waits_for_a_full_unix_socket(place):
                 n += len(receiver.recv(65536).split())
             writer.join()
         assert (n, process.returncode) == (50000, 0)
+
+
+def test_the_last_of_send_waits_for_a_full_unix_socket(place):
+    path = os.path.join(place, "socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver, \
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler:
+        receiver.bind(path)
+        receiver.settimeout(PATIENCE_S)
+        filler.setblocking(False)
+        n = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                filler.sendto(b"full", path)
+                n += 1
+        with subprocess.Popen([COMMAND, "send", "--unix", path], stdin=subprocess.PIPE) as process:
+            process.stdin.write(b"a:1|c\n")
+            process.stdin.close()
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(0.3)
+            assert [receiver.recv(99) for _ in range(n + 1)] == [b"full"] * n + [b"a:1|c"]
+        assert process.returncode == 0
+
+
+def test_send_while_the_server_is_replaced(receiver):
+    """One that takes its place gets what follows."""
+    def takes(server, line):
+        server.settimeout(PATIENCE_S)
+        process.stdin.write(line)
+        process.stdin.flush()
+        return server.recv(2048).rstrip() == line.rstrip()
+
+    address = receiver.getsockname()
+    with subprocess.Popen([COMMAND, "send", *map(str, to(receiver))],
+                          stdin=subprocess.PIPE) as process:
+        assert takes(receiver, b"first:1|c\n")
+        receiver.close()
+        for number in range(3):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+                server.bind(address)
+                assert takes(server, f"next{number}:1|c\n".encode())
+        process.stdin.close()
+        assert process.wait(PATIENCE_S) == 0
+
+
+def test_send_of_what_does_not_block(receiver):
+    """Standard input that somebody has made non-blocking, as ssh does, has no end yet."""
+    ours, theirs = os.pipe()
+    os.set_blocking(ours, False)
+    before = os.times()
+    with subprocess.Popen([COMMAND, "send", *map(str, to(receiver))], stdin=ours) as process:
+        os.close(ours)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.6)
+        os.write(theirs, b"a:1|c\n")
+        assert receiver.recv(2048).rstrip() == b"a:1|c"
+        os.write(theirs, b"b:1|c")
+        os.close(theirs)
+        assert process.wait(PATIENCE_S) == 0
+        assert receiver.recv(2048) == b"b:1|c"
+    after = os.times()
+    used_s = after.children_user + after.children_system - \
+        before.children_user - before.children_system
+    assert used_s < 0.3  # it does not spin meanwhile
 
 
 def test_send_says_what_was_no_sample(receiver):
@@ -382,6 +458,36 @@ def test_top_follows_the_size(admins):
     assert terminal.wait() == 0
 
 
+def test_top_on_a_high_terminal(asked):
+    """Of more lines than a daemon has names for."""
+    daemon, _ = asked
+    daemon.send("tall:1|c")
+    terminal = Terminal("top", "--socket", daemon.settings["ADMIN_SOCKET"], rows=300, columns=160)
+    terminal.until("BUSIEST SENDERS")
+    assert "it takes" not in terminal.read()
+    terminal.type("q")
+    assert terminal.wait() == 0
+
+
+def test_top_ends_with_its_terminal(admins):
+    """Also where SIGHUP is ignored, as by nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        terminal = Terminal("top", "--socket", admins().path)
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    terminal.until("BUSIEST NAMES")
+    os.close(terminal.fd)
+    ended = []
+    try:
+        until(lambda: ended.extend(os.waitpid(terminal.pid, os.WNOHANG)) or ended[-2] != 0,
+              "top to end")
+    finally:
+        if not ended or ended[-2] == 0:
+            os.kill(terminal.pid, signal.SIGKILL)
+    assert os.waitstatus_to_exitcode(ended[-1]) == 1
+
+
 def test_top_on_a_terminal_of_no_known_kind(admins):
     terminal = Terminal("top", "--socket", admins().path, TERM="no-such-terminal")
     assert terminal.wait() == 0
@@ -442,7 +548,7 @@ def test_delete_of_nothing(admins):
 def test_answers_are_printed(admins):
     admin = admins(list="ok\ncounter a\ngauge b\n", get="ok\ngauge b value 7\n", flush="ok\n",
                    reload="ok\n", config="ok\nPCT=90\n", delete="ok\ncounter a\n",
-                   explain="ok\ncounter a\n")
+                   explain="ok\nsent stats.a 1\n")
     for args, asked, out in (
         (["list"], ("list", ""), "counter a\ngauge b\n"),
         (["list", "a.*"], ("list", "a.*"), "counter a\ngauge b\n"),
@@ -451,7 +557,7 @@ def test_answers_are_printed(admins):
         (["reload"], ("reload", ""), ""),
         (["config"], ("config", ""), "PCT=90\n"),
         (["delete", "a"], ("delete", "a"), "counter a\n"),
-        (["explain", "a b:1|c"], ("explain", "a b:1|c"), "counter a\n"),
+        (["explain", "a b:1|c"], ("explain", "a b:1|c"), "sent stats.a 1\n"),
     ):
         done = run(*args, "--socket", admin.path)
         assert (done.returncode, done.stdout, done.stderr) == (0, out, ""), args
@@ -592,10 +698,14 @@ def test_explain_without_a_daemon(place):
             file.write(text)
         os.chmod(path, 0o755)
     program = shutil.copy(COMMAND, place)
-    done = run("explain", "a b:1|x", "--socket", "/no/such", program=program)
+    done = run("explain", "a b:1|x", PYSTATSD_ADMIN_SOCKET="/no/such", program=program)
     assert (done.returncode, done.stdout) == (1, "<--explain><a b:1|x>")
+    assert done.stderr == "pystatsd: no daemon answers; the settings in /etc/default/pystatsd say\n"
+    done = run("explain", "a b:1|x", "--socket", "/no/such", program=program)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no daemon answers at /no/such" in done.stderr
     os.unlink(os.path.join(place, "pystatsd-server"))
-    done = run("explain", "a", "--socket", "/no/such", program=program, PATH="/no/such")
+    done = run("explain", "a", PYSTATSD_ADMIN_SOCKET="/no/such", program=program, PATH="/no/such")
     assert done.returncode == 1 and "pystatsd-server cannot be run" in done.stderr
 
 
@@ -697,6 +807,17 @@ def test_questions_to_the_daemon(asked):
         done = ask(*args)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), args
     assert "BUSIEST NAMES" in ask("top", "--once").stdout
+
+
+@pytest.mark.parametrize("line", ["a:1|c", "a:1|x", " lead:1|c \r", "", "\n", "a:1|c\nb:x|c",
+                                  "a:1|c\nb:1|g", "a:1|c" + " " * 16379, "caf\u00e9:1|c"])
+def test_explain_is_the_same_without_the_daemon(line, asked):
+    _, ask = asked
+    told, program = ask("explain", line), os.path.join(BUILD, "pystatsd-server")
+    expected = run("--config", "/dev/null", "--set", "AGGREGATE_COUNTERS=no", "--set",
+                   "FLUSH_INTERVAL=2000", "--explain", line, program=program)
+    assert (told.returncode, told.stdout) == (expected.returncode, expected.stdout)
+    assert told.returncode in (0, 65) and told.stdout
 
 
 def test_status_of_the_daemon(asked):

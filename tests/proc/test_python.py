@@ -110,6 +110,10 @@ BYTES = [
     ("send", [{"a": "5|c", "b": "6|g"}], ["a:5|c", "b:6|g"]),
     ("send", [{"a": "5|c"}, ALMOST], ["a:5|c|@0.9999999999999999"]),
     ("send", [{}], []),
+    ("send", [{"a": "5|c|@0.1"}], ["a:5|c|@0.1"]),
+    ("send", [{"a": "5|c|#t:1"}], ["a:5|c|#t:1"]),
+    ("send", [{"a": "5|c|@0.1|#t:1,u v|T1"}], ["a:5|c|@0.1|#t:1,u v|T1"]),
+    ("send", [{"a": "5|c|@0.1"}, ALMOST], ["a:5|c|@0.1|@0.9999999999999999"]),
 ]
 
 
@@ -143,6 +147,46 @@ def test_sampling():
     got = [datagrams for datagrams in sent([("increment", ["c", 0.25], {})] * 4000) if datagrams]
     assert {tuple(datagrams) for datagrams in got} == {("c:1|c|@0.25",)}
     assert 850 < len(got) < 1150
+
+
+def test_names_of_a_list_are_drawn_together():
+    """All of them or none, as their sums are compared with each other."""
+    calls = [("increment", [["a", "b", "c"], 0.5], {})] * 200
+    calls += [("send", [{"a": "1|c", "b": "1|c", "c": "1|c"}, 0.5], {})] * 200
+    got = {tuple(datagrams) for datagrams in sent(calls)}
+    assert got == {(), ("a:1|c|@0.5", "b:1|c|@0.5", "c:1|c|@0.5")}
+
+
+def test_a_seed_counts():
+    run("""
+import random, socket
+from pystatsd import Client
+sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sink.bind(("127.0.0.1", 0))
+sink.setblocking(False)
+client = Client("127.0.0.1", sink.getsockname()[1])
+def drawn():
+    random.seed(5)
+    for number in range(200):
+        client.update_stats("c", number, 0.5)
+    def received():
+        try:
+            return sink.recv(99)
+        except BlockingIOError:
+            return None
+    return list(iter(received, None))
+first = drawn()
+assert first == drawn() and 60 < len(first) < 140
+random.random = lambda: 1 / 0
+try:
+    client.increment("c", 0.5)
+except ZeroDivisionError:
+    pass
+else:
+    assert False
+client.increment("c")
+assert sink.recv(99) == b"c:1|c"
+""")
 
 
 def test_a_name_is_one_line():
@@ -276,7 +320,8 @@ client.increment("away")
 client.send({"b": "no type"})
 """)
     began = [re.match(r"cannot send '(.{0,4})", line)[1] for line in said.splitlines()]
-    assert began == [r"\ud8", "': I", "xxxx", "a': ", "b': "], said
+    assert began == [r"\ud8", "': i", "xxxx", "a': ", "b': "], said
+    assert said.splitlines()[0].endswith("there is a NUL or half a surrogate pair in it")
     assert max(map(len, said.splitlines())) < 200
 
 

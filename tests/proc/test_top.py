@@ -4,12 +4,13 @@ import os
 import re
 import select
 import socket
+import subprocess
 import time
 
 import pytest
 
 from lib import cases
-from lib.daemon import Daemon, run
+from lib.daemon import Daemon, command
 from lib.wait import until
 
 
@@ -205,16 +206,29 @@ def test_a_watcher_at_the_end(serve):
 
 
 def test_explain_agrees_with_the_program(serve):
+    """On every line of the conformance file that an argument can hold."""
     _, path = serve(GLOBAL_PREFIX="p", DROP="*.debug")
     settings = {"FLUSH_INTERVAL": 60000, "GLOBAL_PREFIX": "p", "DROP": "*.debug"}
     lines = {line for case in cases.read() for step in case.rounds for datagram in step.send
-             for line in datagram.decode("latin-1").split("\n")}
-    lines = sorted(it for it in lines if it and it.isascii() and it.isprintable())
-    lines = [it for it in lines if it == it.strip()]
-    for line in [*lines[::20], "a.debug:1|c"]:
-        assert ask(path, f"explain {line}") == \
-            ["ok", *run(settings, ["--explain", line]).stdout.splitlines()]
+             for line in datagram.split(b"\n") if b"\0" not in line}
+    lines = sorted(lines | {b"", b" ", b"\r", b"  lead:1|c", b"a:1|c \t\r", b"a.debug:1|c"})
+    assert len(lines) > 400
+    told = subprocess.run(command(settings, ["--explain", b"\n".join(lines)]), capture_output=True,
+                          check=False).stdout.decode("ascii").splitlines()
+    asked = []
+    for line in lines:
+        first, *rest = ask(path, f"explain {line.decode('latin-1')}")
+        assert first == "ok", line
+        asked += rest
+    assert asked == told
     assert ask(path, "explain") == ["error it takes a line"]
+
+
+def test_explain_of_the_longest_line(serve):
+    _, path = serve()
+    longest = "a" * 16380 + ":1|c"
+    assert ask(path, f"explain {longest}")[:2] == ["ok", f"line {longest}"]
+    assert ask(path, f"explain {longest}d") == ["error the line is too long"]
 
 
 def test_help(serve):

@@ -136,11 +136,13 @@ START_TEST(test_requests)
 
     ck_assert_int_eq(admin_request("list", NULL, sizeof(out), out), 5);
     ck_assert_str_eq(out, "list\n");
-    ck_assert_int_eq(admin_request("list", "", sizeof(out), out), 5);
+    ck_assert_int_eq(admin_request("explain", "", sizeof(out), out), 9);
+    ck_assert_str_eq(out, "explain \n");
+    ck_assert_int_eq(admin_request("explain", " a\r", sizeof(out), out), 12);
+    ck_assert_str_eq(out, "explain  a\r\n");
     ck_assert_int_eq(admin_request("get", "a b", sizeof(out), out), 8);
     ck_assert_str_eq(out, "get a b\n");
     ck_assert_int_eq(admin_request("get", "a\nflush", sizeof(out), out), -1);
-    ck_assert_int_eq(admin_request("get", "a\r", sizeof(out), out), -1);
     ck_assert_int_eq(admin_request("get", "0123456789", sizeof(out), out), 15);
     ck_assert_int_eq(admin_request("get", "0123456789a", sizeof(out), out), -1);
 }

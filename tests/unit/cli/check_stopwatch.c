@@ -3,6 +3,7 @@
  */
 #include <check.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include "cli/stopwatch.h"
 #include "command.h"
@@ -48,15 +49,54 @@ START_TEST(test_time)
 }
 END_TEST
 
+/* What we are sent is handed on, and we live. */
 START_TEST(test_signals_of_the_child)
 {
-    char *argv[] = {strdup("sh"), strdup("-c"), strdup("kill -TERM $PPID; sleep 20"), NULL};
+    const int signals[] = {SIGTERM, SIGHUP,  SIGINT,  SIGQUIT,  SIGUSR1,
+                           SIGUSR2, SIGALRM, SIGPROF, SIGRTMIN, SIGRTMAX};
+    char text[64], *argv[] = {strdup("sh"), strdup("-c"), text, NULL};
+
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        double ms = 0;
+
+        signal(signals[i], SIG_DFL); /* what runs in the background ignores some of them */
+        snprintf(text, sizeof(text), "kill -%d $PPID; exec sleep 20", signals[i]);
+        ck_assert_int_eq(stopwatch_run(argv, &ms), 128 + signals[i]);
+    }
+    free(argv[0]);
+    free(argv[1]);
+}
+END_TEST
+
+/* Whoever ignores SIGCHLD is not told of an end, and what is ignored is inherited. */
+START_TEST(test_children_are_ignored)
+{
+    char *argv[] = {strdup("grep"), strdup("-q"), strdup("^SigIgn:.*[13579bdf]....$"),
+                    strdup("/proc/self/status"), NULL};
     double ms = 0;
 
-    /* What we are sent is handed on, and we live. */
-    ck_assert_int_eq(stopwatch_run(argv, &ms), 128 + SIGTERM);
-    for (size_t i = 0; i < 3; i++)
+    ck_assert_int_eq(stopwatch_run(argv, &ms), 1);
+    signal(SIGCHLD, SIG_IGN);
+    ck_assert_int_eq(stopwatch_run(argv, &ms), 0);
+    ck_assert_ptr_eq(signal(SIGCHLD, SIG_DFL), SIG_IGN);
+    for (size_t i = 0; i < 4; i++)
         free(argv[i]);
+}
+END_TEST
+
+START_TEST(test_script_of_no_interpreter)
+{
+    char path[] = "/tmp/pystatsd-check-XXXXXX", *argv[] = {path, strdup("6"), NULL};
+    int fd = mkstemp(path);
+    double ms = 0;
+
+    ck_assert_int_eq(write(fd, "exit $1\n", 8), 8);
+    ck_assert_int_eq(fchmod(fd, 0700), 0);
+    close(fd);
+    ck_assert_int_eq(stopwatch_run(argv, &ms), 6);
+    ck_assert(ms >= 0);
+    unlink(path);
+    free(argv[1]);
 }
 END_TEST
 
@@ -88,6 +128,8 @@ main(void)
     tcase_add_test(tcase, test_status);
     tcase_add_test(tcase, test_time);
     tcase_add_test(tcase, test_signals_of_the_child);
+    tcase_add_test(tcase, test_children_are_ignored);
+    tcase_add_test(tcase, test_script_of_no_interpreter);
     tcase_add_test(tcase, test_sample);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);

@@ -30,6 +30,22 @@ START_TEST(test_once)
 }
 END_TEST
 
+/* The daemon knows a hundred. */
+START_TEST(test_many_rows)
+{
+    static const char *const answers[] = {"ok\nversion 1\n", "ok\nname 1 a\n", NULL};
+    struct daemon daemon;
+    struct said said;
+    char heard[4096];
+
+    daemon_start(&daemon, answers);
+    command_run((const char *const[]){"top", "-n", "101", "--socket", daemon.path, NULL}, &said);
+    daemon_end(&daemon, heard);
+    ck_assert_str_eq(heard, "status\ntop 100\n");
+    ck_assert_int_eq(said.status, EXIT_FINE);
+}
+END_TEST
+
 START_TEST(test_refused)
 {
     static const char *const answers[] = {"ok\nversion 1\n", "error there is no command\n", NULL};
@@ -55,6 +71,7 @@ main(void)
     int n_failed;
 
     tcase_add_test(tcase, test_once);
+    tcase_add_test(tcase, test_many_rows);
     tcase_add_test(tcase, test_refused);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);

@@ -41,25 +41,26 @@ START_TEST(test_names)
 END_TEST
 
 static const struct {
-    const char *raw, *member, *tags;
+    const char *raw, *member, *fields, *tags;
 } texts[] = {
-    {"bob@example.com", "bob@example.com", "bob@example.com"},
-    {"a:b|c", "a_b_c", "a:b_c"},
-    {"a\nb\rc\td\x7f", "a_b_c_d_", "a_b_c_d_"},
-    {"k:v,x y", "k_v,x y", "k:v,x_y"},
-    {"\xc3\xa9#", "\xc3\xa9#", "\xc3\xa9#"},
+    {"bob@example.com", "bob@example.com", "bob@example.com", "bob@example.com"},
+    {"a:b|c", "a_b_c", "a:b|c", "a:b_c"},
+    {"a\nb\rc\td\x7f", "a_b_c_d_", "a_b_c_d_", "a_b_c_d_"},
+    {"k:v,x y", "k_v,x y", "k:v,x y", "k:v,x_y"},
+    {"\xc3\xa9#", "\xc3\xa9#", "\xc3\xa9#", "\xc3\xa9#"},
 };
 
 START_TEST(test_texts)
 {
     assert_cleaned(clean_member, texts[_i].raw, texts[_i].member);
+    assert_cleaned(clean_fields, texts[_i].raw, texts[_i].fields);
     assert_cleaned(clean_tags, texts[_i].raw, texts[_i].tags);
 }
 END_TEST
 
 START_TEST(test_what_does_not_fit_is_counted)
 {
-    clean_function *all[] = {clean_name, clean_member, clean_tags};
+    clean_function *all[] = {clean_name, clean_member, clean_fields, clean_tags};
 
     for (size_t i = 0; i < COUNT(all); i++) {
         char out[4] = "....";

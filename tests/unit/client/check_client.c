@@ -3,6 +3,7 @@
  * threads and processes share a client without losing a sample or sending one twice.
  */
 #include <errno.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "client/client.h"
@@ -32,6 +33,20 @@ teardown(void)
     pystatsd_client_free(client);
     close(fd);
     stand_teardown();
+}
+
+/* In libc's place: what a network refuses that takes no datagram of that length. */
+static bool is_too_long;
+
+ssize_t
+sendto(int socket, const void *data, size_t len, int flags, __CONST_SOCKADDR_ARG address,
+       socklen_t address_len)
+{
+    if (is_too_long) {
+        errno = EMSGSIZE;
+        return -1;
+    }
+    return syscall(SYS_sendto, socket, data, len, flags, address.__sockaddr__, address_len);
 }
 
 static void
@@ -72,6 +87,7 @@ static const struct {
     {{.buffer_bytes = PYSTATSD_DATAGRAM_MAX + 1}, -EINVAL},
     {{.reserved = {[3] = &port}}, -EINVAL},
     {{.host = "127.0.0.1", .prefix = "::"}, -EINVAL},
+    {{.unix_path = ""}, -EINVAL},
     {{.host = ""}, -EHOSTUNREACH},
     {{.host = "no.such.example"}, -EHOSTUNREACH},
     {{.unix_path =
@@ -238,6 +254,22 @@ START_TEST(test_udp_server_away_and_back)
 }
 END_TEST
 
+/* A datagram that never goes must not be in the way of all that follow. */
+START_TEST(test_too_long_for_the_way)
+{
+    make(11, 0);
+    count("a");
+    is_too_long = true;
+    ck_assert_int_eq(pystatsd_flush(client), -EMSGSIZE);
+    ck_assert_int_eq(pystatsd_flush(client), 0);
+    is_too_long = false;
+    count("b");
+    ck_assert_int_eq(pystatsd_flush(client), 0);
+    ck_assert_str_eq(stand_receive(fd), "b:1|c");
+    ck_assert(stand_is_empty(fd));
+}
+END_TEST
+
 static void *
 count_many(void *argument)
 {
@@ -372,6 +404,7 @@ main(void)
     tcase_add_test(tcase, test_flushed_at_the_end);
     tcase_add_test(tcase, test_kept_while_the_server_is_away);
     tcase_add_test(tcase, test_udp_server_away_and_back);
+    tcase_add_test(tcase, test_too_long_for_the_way);
     tcase_add_loop_test(tcase, test_threads, 0, 2);
     tcase_add_test(tcase, test_fork);
     tcase_add_test(tcase, test_fork_beside_threads);

@@ -117,21 +117,74 @@ START_TEST(test_closed_by_the_program)
 {
     unsigned port = 0;
     int fd = stand_receiver("127.0.0.1", &port), ends[2];
+    char byte = 0;
 
     ck_assert_int_eq(peer_init(&peer, "127.0.0.1", port, NEVER_MS), 0);
     assert_heard(fd, "a");
     close(peer.fd);
     assert_heard(fd, "b");
     close(peer.fd); /* and its number given to a pipe */
-    ck_assert_int_eq(pipe(ends), 0);
-    int reused = peer.fd == ends[0] || peer.fd == ends[1];
-    ck_assert(reused);
+    ck_assert_int_eq(pipe2(ends, O_NONBLOCK), 0);
+    ck_assert(peer.fd == ends[0] || peer.fd == ends[1]);
     assert_heard(fd, "c");
-    ck_assert_int_ge(fcntl(ends[0], F_GETFD), 0);
-    ck_assert_int_ge(fcntl(ends[1], F_GETFD), 0);
+    ck_assert(peer.fd != ends[0] && peer.fd != ends[1]);
+    ck_assert_int_eq(read(ends[0], &byte, 1), -1);
+    ck_assert_int_eq(errno, EAGAIN); /* nothing of ours has come */
+    ck_assert_int_eq(write(ends[1], "x", 1), 1);
+    ck_assert_int_eq(read(ends[0], &byte, 1), 1);
+    ck_assert_int_eq(byte, 'x');
+    peer_release(&peer);
+    ck_assert_int_eq(write(ends[1], "y", 1), 1);
+    ck_assert_int_eq(read(ends[0], &byte, 1), 1);
     close(ends[0]);
     close(ends[1]);
     close(fd);
+}
+END_TEST
+
+/* What it is called under is locked, and would stay so. */
+static void *
+say_when_cancelled(void *returned)
+{
+    pthread_cancel(pthread_self());
+    *(bool *)returned = say("a") == 0;
+    pthread_testcancel();
+    return NULL;
+}
+
+START_TEST(test_no_cancellation_point)
+{
+    bool returned = false;
+    pthread_t thread;
+    unsigned port = 0;
+    int fd = stand_receiver("127.0.0.1", &port);
+    void *result;
+
+    ck_assert_int_eq(peer_init(&peer, "127.0.0.1", port, NEVER_MS), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, say_when_cancelled, &returned), 0);
+    ck_assert_int_eq(pthread_join(thread, &result), 0);
+    ck_assert(returned);
+    ck_assert_ptr_eq(result, PTHREAD_CANCELED); /* it is one again behind it */
+    ck_assert_str_eq(stand_receive(fd), "a");
+    close(fd);
+}
+END_TEST
+
+/* An address is one for ever. */
+START_TEST(test_address_is_not_looked_up)
+{
+    unsigned port = 0;
+    int fd = stand_receiver("127.0.0.1", &port);
+
+    ck_assert_int_eq(peer_init(&peer, "127.0.0.1", port, 0), 0);
+    for (int i = 0; i < 5; i++) {
+        assert_heard(fd, "a");
+        ck_assert_ptr_null(peer.lookup);
+    }
+    close(fd);
+    ck_assert_int_eq(say("taken"), 0);
+    ck_assert_int_eq(say("away"), -ECONNREFUSED);
+    ck_assert_ptr_null(peer.lookup);
 }
 END_TEST
 
@@ -294,6 +347,8 @@ main(void)
     tcase_add_test(tcase, test_away_and_back);
     tcase_add_loop_test(tcase, test_one_of_two_addresses, 0, 2);
     tcase_add_test(tcase, test_closed_by_the_program);
+    tcase_add_test(tcase, test_no_cancellation_point);
+    tcase_add_test(tcase, test_address_is_not_looked_up);
     tcase_add_test(tcase, test_too_long);
     tcase_add_test(tcase, test_no_such_host);
     tcase_add_test(tcase, test_resolver_is_away);

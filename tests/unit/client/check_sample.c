@@ -172,6 +172,28 @@ START_TEST(test_send)
 }
 END_TEST
 
+/* A share of a share is the caller's to choose. */
+START_TEST(test_send_sampled)
+{
+    for (int i = 0; i < 200; i++)
+        assert_wire(pystatsd_send_sampled(client, "x", "2", "c", 0.01, NULL), "x:2|c|@0.01");
+    assert_wire(pystatsd_send_sampled(client, "x", "2", "ms", 1, NULL), "x:2|ms");
+    assert_wire(pystatsd_send_sampled(client, "x", "2", "c|@0.5|#a b|T1", 1, NULL),
+                "x:2|c|@0.5|#a b|T1");
+    assert_wire(pystatsd_send_sampled(client, "x", "2", "c|T\n1", 0.5, "k:v"),
+                "x:2|c|T_1|@0.5|#k:v");
+    assert_wire(pystatsd_send_sampled(client, "x", "2", "c|", 1, NULL), "x:2|c|");
+    const char *types[] = {NULL, "", "|c", "c\n", "c d", "c:1|c", "abcdefghi", "abcdefghi|x"};
+    for (size_t i = 0; i < COUNT(types); i++)
+        assert_refused(pystatsd_send_sampled(client, "x", "2", types[i], 1, NULL), -EINVAL);
+    const double rates[] = {NAN, 0, -1};
+    for (size_t i = 0; i < COUNT(rates); i++)
+        assert_refused(pystatsd_send_sampled(client, "x", "2", "c", rates[i], NULL), -EINVAL);
+    assert_refused(pystatsd_send_sampled(client, "x", "", "c", 1, NULL), -EINVAL);
+    assert_refused(pystatsd_send_sampled(client, "x", NULL, "c", 1, NULL), -EINVAL);
+}
+END_TEST
+
 START_TEST(test_prefix_and_tags)
 {
     make("web/1 a", "env:prod x,\nb");
@@ -201,6 +223,9 @@ START_TEST(test_long_lines)
         if (len + rest > PYSTATSD_DATAGRAM_MAX) {
             assert_refused(pystatsd_set(client, "y", text, 1), -EMSGSIZE);
             assert_refused(pystatsd_send(client, "y", "1", "c", 1, text), -EMSGSIZE);
+            text[1] = '|';
+            assert_refused(pystatsd_send_sampled(client, "y", "1", text, 1, NULL), -EMSGSIZE);
+            text[1] = 'x';
         }
         text[len] = 'x';
     }
@@ -256,6 +281,7 @@ main(void)
     tcase_add_test(tcase, test_timing_since);
     tcase_add_test(tcase, test_sets);
     tcase_add_test(tcase, test_send);
+    tcase_add_test(tcase, test_send_sampled);
     tcase_add_test(tcase, test_prefix_and_tags);
     tcase_add_test(tcase, test_long_lines);
     tcase_add_test(tcase, test_sample_rate);

@@ -41,7 +41,7 @@ tear_down(void)
 static int
 open_both(void)
 {
-    return asking_open(&asking, &opts, geteuid(), getegid(), error);
+    return asking_open(&asking, &opts, getegid(), error);
 }
 
 static int
@@ -177,40 +177,6 @@ START_TEST(test_one_that_is_about_to_listen_is_live)
 }
 END_TEST
 
-/* Whoever may write to the folder must not have root change the owner of what he puts there. */
-START_TEST(test_whose_it_is)
-{
-    static const struct {
-        uid_t owner;
-        mode_t mode;
-        bool is_good;
-    } rows[] = {{0, 0700, true},     {0, 0755, true},  {1234, 0755, true}, {0, 0777, true},
-                {4321, 0755, false}, {0, 0775, false}, {0, 01775, true},   {4321, 0777, true}};
-    const uid_t uid = 1234;
-
-    if (geteuid() != 0)
-        return;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct stat status;
-
-        set_up();
-        ck_assert_int_eq(chown(folder, rows[i].owner, 0), 0);
-        ck_assert_int_eq(chmod(folder, rows[i].mode), 0);
-        ck_assert_int_eq(asking_open(&asking, &opts, uid, uid, error), rows[i].is_good ? 0 : -1);
-        ck_assert_uint_eq(geteuid(), 0);
-        ck_assert_uint_eq(getegid(), 0);
-        ck_assert_int_eq(lstat(opts.admin_socket, &status), rows[i].is_good ? 0 : -1);
-        if (rows[i].is_good) {
-            ck_assert_uint_eq(status.st_uid, uid);
-            ck_assert_uint_eq(status.st_gid, uid);
-            ck_assert_uint_eq(status.st_mode & 07777, 0640);
-            close(asking.admin);
-        }
-        tear_down();
-    }
-}
-END_TEST
-
 START_TEST(test_console)
 {
     static const struct {
@@ -259,7 +225,6 @@ main(void)
     tcase_add_test(tcase, test_removes_its_own_only);
     tcase_add_test(tcase, test_no_socket_is_replaced);
     tcase_add_test(tcase, test_one_that_is_about_to_listen_is_live);
-    tcase_add_test(tcase, test_whose_it_is);
     tcase_add_test(tcase, test_console);
     tcase_add_test(tcase, test_console_that_cannot_be);
     suite_add_tcase(suite, tcase);

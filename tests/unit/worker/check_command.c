@@ -107,6 +107,30 @@ START_TEST(test_reload)
 }
 END_TEST
 
+/* Behind one blank a line is what it is. */
+START_TEST(test_lines)
+{
+    static const struct {
+        const char *request, *said;
+    } rows[] = {
+        {"explain a:1|c", "ok\nline a:1|c\n"},
+        {" explain  a:1|c \t\r", "ok\nline  a:1|c \\x09\\x0d\n"},
+        {"explain\t\ta:1|c", "ok\nline \\x09a:1|c\n"},
+        {"explain ", "ok\nline \nempty "},
+        {"explain  ", "ok\nline  \n"},
+        {"explain", "error it takes a line\n"},
+    };
+
+    estrade_open(&estrade);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *answer = ask(rows[i].request);
+
+        ck_assert_msg(strncmp(answer, rows[i].said, strlen(rows[i].said)) == 0, "%s", answer);
+    }
+    estrade_close(&estrade);
+}
+END_TEST
+
 /* The main thread is played by the test. */
 static void
 ask_for_flush(bool is_sent)
@@ -145,7 +169,7 @@ END_TEST
 int
 main(void)
 {
-    const TTest *const tests[] = {test_wrong, test_table, test_reload, test_flush};
+    const TTest *const tests[] = {test_wrong, test_table, test_lines, test_reload, test_flush};
 
     return estrade_run("command", tests, sizeof(tests) / sizeof(tests[0]));
 }

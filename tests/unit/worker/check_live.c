@@ -133,7 +133,7 @@ START_TEST(explain_a_line)
 
     ck_assert_ptr_eq(strstr(text, "ok\nline a b:1|c\n"), text);
     ck_assert_ptr_nonnull(strstr(text, "\nsent stats.a_b 0.1\n"));
-    ck_assert_str_eq(ask(live_begin_explain, ""), "it takes a line");
+    ck_assert_ptr_nonnull(strstr(ask(live_begin_explain, ""), "empty it is no line"));
 }
 END_TEST
 

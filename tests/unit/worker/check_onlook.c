@@ -88,6 +88,8 @@ START_TEST(bad_lines_have_what_stands_before_the_colon)
 {
     ck_assert_str_eq(seen("a*", "a:x|c\nab\nb:a\na12345678901234567890:1|c\n"),
                      FROM "a:x|c\n" FROM "ab\n");
+    ck_assert_str_eq(seen("a", "a:x|c\na\nab:x|c\nb:a\n"), FROM "a:x|c\n" FROM "a\n");
+    ck_assert_str_eq(seen("a_b", "a b:x|c\na/b:x|c\n"), FROM "a b:x|c\n");
 }
 END_TEST
 

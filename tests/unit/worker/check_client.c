@@ -108,7 +108,7 @@ START_TEST(test_longest)
 {
     static char text[CLIENT_LINE_MAX + 100];
 
-    memset(text, 'x', sizeof(text));
+    memset(text, 'x', sizeof(text) - 1);
     text[CLIENT_PIECE_MAX - 1] = '\n';
     text[CLIENT_PIECE_MAX] = '\0';
     set_up(true);

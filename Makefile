@@ -28,6 +28,10 @@ endif
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wformat=2 -Wundef -Wconversion \
 	$(if $(WERROR),-Werror)
+# gcc tells of every fence that its thread sanitizer does not see.
+ifeq ($(SANITIZE),thread)
+WARNINGS += -Wno-tsan
+endif
 FORTIFY := $(if $(DEBUG)$(SANITIZE)$(filter -O0,$(CFLAGS)),,-D_FORTIFY_SOURCE=2)
 SANITIZERS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all)
 
@@ -179,7 +183,7 @@ $(B)/tests/unit/sender/check_vault: private ALL_LDFLAGS += -Wl,--wrap=fallocate
 
 # They have a clock of their own.
 $(B)/tests/unit/sender/check_delivery $(B)/tests/unit/sender/check_intake \
-$(B)/tests/unit/worker/check_live: \
+$(B)/tests/unit/worker/check_live $(B)/tests/unit/worker/check_listing: \
 	private ALL_LDFLAGS += -Wl,--wrap=clock_mono_ms
 
 # It is killed between what it does to the disk.

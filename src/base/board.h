@@ -73,6 +73,7 @@ struct board {
      * and not committed is to be sent again. */
     uint64_t sender_starts;
     struct board_ledger ledger; /* the worker's */
+    uint64_t is_unwell;         /* the worker's: 1: so somebody on the console said */
     struct board_delivery delivery;
     struct board_master master;
     /* Whoever dies and comes again says no more than one that stays. */

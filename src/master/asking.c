@@ -5,18 +5,25 @@
 #include "master/asking.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/net.h"
+#include "master/folder.h"
 
 #define BACKLOG 64
+/* How long another daemon may take to open its socket in the same folder. */
+#define LOCK_TRIES    100
+#define LOCK_PAUSE_MS 10
 
 static int
 open_socket(int family)
@@ -81,6 +88,39 @@ bind_path(int fd, const struct sockaddr_un *address, unsigned mode, gid_t gid)
     return error;
 }
 
+/* Between the bind and the listen of one daemon another must not take its socket for a stale one.
+ * Returns a descriptor to close, or -1 where it goes on without: after a while, since anybody who
+ * may read the folder can hold it. */
+static int
+lock_folder(const char *path)
+{
+    char folder[CONFIG_TEXT_MAX];
+    int fd, n_tries = 0;
+
+    folder_of(path, folder);
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0 && n_tries++ < LOCK_TRIES)
+        (void)poll(NULL, 0, LOCK_PAUSE_MS);
+    return fd;
+}
+
+/* Returns 0, or -errno: nothing is then there that was not. */
+static int
+bind_and_listen(int fd, const struct sockaddr_un *address, const struct master_opts *opts,
+                gid_t gid, struct stat *out)
+{
+    int lock = lock_folder(address->sun_path);
+    int error = bind_path(fd, address, opts->admin_mode, gid);
+
+    if (error == 0 && (lstat(address->sun_path, out) != 0 || listen(fd, BACKLOG) != 0)) {
+        error = -errno;
+        (void)unlink(address->sun_path);
+    }
+    if (lock >= 0)
+        close(lock);
+    return error;
+}
+
 static int
 open_admin(struct asking *asking, const struct master_opts *opts, gid_t gid)
 {
@@ -91,13 +131,7 @@ open_admin(struct asking *asking, const struct master_opts *opts, gid_t gid)
     if (fd < 0)
         return fd;
     memcpy(address.sun_path, opts->admin_socket, sizeof(address.sun_path) - 1);
-    if ((error = bind_path(fd, &address, opts->admin_mode, gid)) != 0) {
-        close(fd);
-        return error;
-    }
-    if (lstat(address.sun_path, &status) != 0 || listen(fd, BACKLOG) != 0) {
-        error = -errno;
-        (void)unlink(address.sun_path);
+    if ((error = bind_and_listen(fd, &address, opts, gid, &status)) != 0) {
         close(fd);
         return error;
     }

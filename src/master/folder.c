@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -45,4 +46,14 @@ folder_open(const char *path)
     error = -errno;
     close(fd);
     return error;
+}
+
+void
+folder_of(const char *path, char out[CONFIG_TEXT_MAX])
+{
+    size_t len = (size_t)(strrchr(path, '/') - path);
+
+    len += len == 0;
+    memcpy(out, path, len);
+    out[len] = '\0';
 }

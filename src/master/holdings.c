@@ -72,14 +72,6 @@ open_state(struct holdings *holdings, const struct master_opts *opts)
         spawn_hold(&holdings->fds, state->quarantine, KEPT_BY_WORKER);
 }
 
-/* The directory of a file; its path is absolute. */
-static void
-cut_name(const char *path, char out[CONFIG_TEXT_MAX])
-{
-    strcpy(out, path);
-    out[strrchr(path, '/') == path ? 1 : strrchr(path, '/') - path] = '\0';
-}
-
 static void
 make_folder(const char *key, const char *path, const struct master_opts *opts)
 {
@@ -101,7 +93,7 @@ make_folders(const struct master_opts *opts)
         make_folder("SPOOL_DIR", opts->spool_dir, opts);
     if (opts->gauges_file[0] == '\0')
         return;
-    cut_name(opts->gauges_file, path);
+    folder_of(opts->gauges_file, path);
     make_folder("GAUGES_FILE", path, opts);
 }
 
@@ -116,7 +108,7 @@ open_asking(struct holdings *holdings, const struct master_opts *opts)
     uid_t uid;
 
     if (opts->admin_socket[0] != '\0') {
-        cut_name(opts->admin_socket, path);
+        folder_of(opts->admin_socket, path);
         errno = -folder_make(path, 0755, geteuid(), gid);
         if (errno != 0)
             fatal(EX_CONFIG, "ADMIN_SOCKET (%s): cannot make the directory", path);
@@ -181,7 +173,7 @@ holdings_open_folders(struct holdings *holdings, const struct master_opts *opts)
         holdings->spool_dir = open_folder(holdings, "SPOOL_DIR", opts->spool_dir);
     if (opts->gauges_file[0] == '\0')
         return;
-    cut_name(opts->gauges_file, path);
+    folder_of(opts->gauges_file, path);
     holdings->gauges_dir = open_folder(holdings, "GAUGES_FILE", path);
 }
 

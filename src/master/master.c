@@ -298,7 +298,7 @@ start(struct master *master)
     if (master->args.daemon)
         go_background(master);
     open_signals(master);
-    lowered = quota_fit(config, quota);
+    lowered = quota_fit(config, master->holdings.handover.n_own, quota);
     holdings_open(&master->holdings, opts, config->worker.n_threads);
     dropped = privdrop(opts->user, opts->group);
     holdings_open_folders(&master->holdings, opts);

@@ -4,6 +4,7 @@
 #include "master/notify.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -41,6 +42,19 @@ attach(struct msghdr *message, int fd)
     memcpy(CMSG_DATA(head), &fd, sizeof(fd));
 }
 
+/* What ends by itself, and has nothing to do with what is said. */
+static bool
+is_for_now(int error)
+{
+    static const int errors[] = {EAGAIN, EINTR, EMFILE, ENFILE, ENOMEM, ENOBUFS, ETOOMANYREFS};
+
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        if (error == errors[i])
+            return true;
+    }
+    return false;
+}
+
 int
 notify_send(const char *text, int fd)
 {
@@ -62,5 +76,5 @@ notify_send(const char *text, int fd)
         error = errno;
     if (end >= 0)
         close(end);
-    return error == EAGAIN || error == ENOBUFS || error == EINTR ? -EAGAIN : 0;
+    return is_for_now(error) ? -EAGAIN : 0;
 }

@@ -3,10 +3,13 @@
  */
 #include "master/quota.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/net.h"
 
 #define MOUNT "/sys/fs/cgroup"
 
@@ -14,8 +17,10 @@
 #define TABLE_SHARE 2
 /* Twice: a flush is put together beside those that wait. */
 #define QUEUE_SHARE 8
-/* Of each thread: two sockets, for each of which the kernel takes twice what is asked for. */
-#define SOCKET_SHARE 32
+/* For each socket the kernel takes twice what is asked for. */
+#define SOCKET_SHARE 16
+/* Those of one family, or of two. */
+#define ADDRESSES 2
 
 /* "max" is no number. */
 static uint64_t
@@ -83,16 +88,35 @@ lower(uint64_t value, uint64_t most, bool *out_changed)
     return most;
 }
 
+/* How many addresses each thread may have a socket for: a name may have many, and is not asked
+ * about here. */
+static uint64_t
+most_addresses(const char *host, size_t n_given)
+{
+    uint8_t address[sizeof(struct in6_addr)];
+
+    if (n_given > NET_ADDRESSES_MAX)
+        return NET_ADDRESSES_MAX;
+    if (n_given > ADDRESSES)
+        return n_given;
+    if (n_given > 0 || host[0] == '\0' || inet_pton(AF_INET, host, address) == 1 ||
+        inet_pton(AF_INET6, host, address) == 1)
+        return ADDRESSES;
+    return NET_ADDRESSES_MAX;
+}
+
 bool
-quota_fit(struct config *config, uint64_t bytes)
+quota_fit(struct config *config, size_t n_given, uint64_t bytes)
 {
     struct worker_opts *worker = &config->worker;
+    uint64_t n_addresses = most_addresses(config->master.listen_address, n_given);
     bool changed = false;
 
     worker->memory_limit = (size_t)lower(worker->memory_limit, bytes / TABLE_SHARE, &changed);
     config->sender.queue_memory =
         (size_t)lower(config->sender.queue_memory, bytes / QUEUE_SHARE, &changed);
     config->master.receive_buffer =
-        lower(config->master.receive_buffer, bytes / SOCKET_SHARE / worker->n_threads, &changed);
+        lower(config->master.receive_buffer,
+              bytes / SOCKET_SHARE / (worker->n_threads * n_addresses), &changed);
     return changed;
 }

@@ -7,6 +7,7 @@
 #define MASTER_QUOTA_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "master/config.h"
@@ -19,7 +20,8 @@ uint64_t quota_of(const char *mount, const char *group);
 uint64_t quota_own(void);
 
 /* Lowers MEMORY_LIMIT, QUEUE_MEMORY and RECEIVE_BUFFER so that all that the daemon takes stays
- * below that many bytes. Returns whether one was higher. */
-bool quota_fit(struct config *config, uint64_t bytes);
+ * below that many bytes. n_given: sockets that a service manager has opened, 0 where the daemon
+ * does. Returns whether one was higher. */
+bool quota_fit(struct config *config, size_t n_given, uint64_t bytes);
 
 #endif

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/log_event.h"
 #include "sender/gauges.h"
+#include "sender/notice.h"
 #include "sender/said.h"
 #include "sender/trace.h"
 
@@ -38,10 +39,12 @@ ring(const struct intake *intake)
     (void)ignored; /* where it does not fit, it has been rung */
 }
 
+/* The worker goes by what waits before it sends anything that is not due. */
 static void
 acknowledge(struct intake *intake, uint64_t id)
 {
     fault_point("sender_ack");
+    notice_now(intake->delivery);
     board_set(&intake->opts->board->committed, id);
     ring(intake);
 }
@@ -53,6 +56,7 @@ intake_init(struct intake *intake, const struct sender_opts *opts, struct delive
     intake->opts = opts;
     intake->delivery = delivery;
     inlet_init(&intake->inlet, opts->pipe_fd);
+    notice_now(delivery);
     board_set(&opts->board->committed, journal_of(intake)->committed);
     board_count(&opts->board->sender_starts);
     ring(intake);

@@ -51,7 +51,14 @@ notice_state(struct delivery *delivery, uint64_t now_ms)
 }
 
 void
-notice_success(const struct delivery *delivery, uint64_t n_refused, uint64_t now_ms)
+notice_now(struct delivery *delivery)
+{
+    delivery->noticed_ms = 0;
+    notice_state(delivery, clock_mono_ms());
+}
+
+void
+notice_success(struct delivery *delivery, uint64_t n_refused, uint64_t now_ms)
 {
     struct board_delivery *board = &delivery->opts->board->delivery;
 
@@ -61,6 +68,7 @@ notice_success(const struct delivery *delivery, uint64_t n_refused, uint64_t now
     board_set(&board->last_lines, delivery->item.batch.n_lines - n_refused);
     board_set(&board->last_bytes, delivery->carbon.n_written);
     board_set(&board->last_took_ms, delivery->opts->deliver ? now_ms - delivery->began_ms : 0);
+    delivery->noticed_ms = 0; /* what waits is less at once */
 }
 
 void

@@ -16,8 +16,11 @@
  * monotonic. */
 void notice_state(struct delivery *delivery, uint64_t now_ms);
 
+/* The same, now: who is told next that a flush is committed finds it among what waits. */
+void notice_now(struct delivery *delivery);
+
 /* The item on its way has been delivered, but for n_refused of its lines. */
-void notice_success(const struct delivery *delivery, uint64_t n_refused, uint64_t now_ms);
+void notice_success(struct delivery *delivery, uint64_t n_refused, uint64_t now_ms);
 
 /* A delivery has failed. */
 void notice_failure(struct board_delivery *board);

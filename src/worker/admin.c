@@ -17,6 +17,8 @@ enum { SLOT_DESK, SLOT_DOORS, SLOT_CLIENTS = SLOT_DOORS + ADMIN_DOORS };
 #define ACCEPTED_PER_TURN 64
 /* Without descriptors it is tried again after this time. */
 #define CLOSED_MS 200
+/* What the kernel keeps of an answer, which it else lets grow for a client that reads nothing. */
+#define SEND_BUFFER (128 * 1024)
 
 static struct client *
 client_at(struct admin *admin, size_t i)
@@ -27,6 +29,9 @@ client_at(struct admin *admin, size_t i)
 static void
 let_in(struct admin *admin, enum admin_door door, int fd, uint64_t now_ms)
 {
+    const int bytes = SEND_BUFFER;
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
     for (size_t i = 0; i < ADMIN_CLIENTS_MAX; i++) {
         struct client *client = &admin->clients[door][i];
 

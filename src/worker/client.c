@@ -18,6 +18,8 @@
 #define PIECE_MS 200
 /* How soon a step that had nothing to say is asked again. */
 #define LATER_MS 20
+/* How much of what is too long is read, in pieces of CLIENT_LINE_MAX. */
+#define REFUSED_PIECES 16
 
 static void
 listen_to(struct client *client, uint64_t now_ms)
@@ -100,6 +102,23 @@ take_line(struct client *client, size_t len, uint64_t now_ms)
     command_begin(&client->reply, client->in, len);
 }
 
+/* On the console that is nobody who knows it. What else has come is taken, since the kernel cuts
+ * off who is closed with something unread. */
+static void
+refuse_length(struct client *client, uint64_t now_ms)
+{
+    if (client->is_console) {
+        client_close(client);
+        return;
+    }
+    for (int i = 0; i < REFUSED_PIECES; i++) {
+        if (recv(client->fd, client->in, CLIENT_LINE_MAX, MSG_DONTWAIT) <= 0)
+            break;
+    }
+    begin_answer(client, now_ms);
+    (void)reply_fail(&client->reply, "the request is too long");
+}
+
 /* Takes what is there as a request, where it is one. */
 static void
 look_for_request(struct client *client, bool has_ended, uint64_t now_ms)
@@ -107,7 +126,9 @@ look_for_request(struct client *client, bool has_ended, uint64_t now_ms)
     size_t max = client->is_console ? CLIENT_PIECE_MAX : CLIENT_LINE_MAX;
     const char *newline = memchr(client->in, '\n', client->n_in);
 
-    if (client->n_in > max || (has_ended && client->n_in == 0)) {
+    if (client->n_in > max) {
+        refuse_length(client, now_ms);
+    } else if (has_ended && client->n_in == 0) {
         client_close(client);
     } else if (!client->is_console) {
         if (newline != NULL || has_ended)
@@ -191,16 +212,25 @@ expire(struct client *client, uint64_t now_ms)
         client_close(client);
 }
 
+/* It was polled for room, and there is none. A little may be left all the same; who took that would
+ * see a client that reads nothing get on. */
+static bool
+is_stuck(const struct client *client, short revents)
+{
+    return client->is_there && client->answering && client_events(client) == POLLOUT &&
+           (revents & POLLOUT) == 0;
+}
+
 void
 client_go(struct client *client, short revents, uint64_t now_ms)
 {
-    bool is_waiting;
+    bool is_waiting, had_no_room = is_stuck(client, revents);
 
     if (client->is_there && client->answering && (revents & (POLLHUP | POLLERR)) != 0)
         client_close(client);
     if (client->is_there && !client->answering && revents != 0)
         read_request(client, now_ms);
-    if (client->is_there && client->answering)
+    if (client->is_there && client->answering && !had_no_room)
         answer(client, now_ms);
     is_waiting = client->is_there && client->answering && !has_unsent(client) &&
                  client->progress == REPLY_LATER;

@@ -36,10 +36,15 @@ begin_config(struct reply *reply, const char *argument)
 static const char *
 begin_reload(struct reply *reply, const char *argument)
 {
-    (void)reply;
+    pid_t master;
+
     if (argument[0] != '\0')
         return NO_ARGUMENT;
-    return kill(getppid(), SIGHUP) == 0 ? NULL : strerror(errno);
+    master = (pid_t)board_get(&reply->desk->opts->board->master.pid);
+    /* Whose parent has died is somebody else's child. */
+    if (master <= 0 || getppid() != master)
+        return "the master is gone";
+    return kill(master, SIGHUP) == 0 ? NULL : strerror(errno);
 }
 
 struct flush_state {
@@ -50,8 +55,13 @@ static enum reply_progress
 step_flush(struct reply *reply)
 {
     const struct flush_state *state = reply->state;
+    bool is_sent;
 
-    return desk_flush_is_done(reply->desk, state->number) ? REPLY_DONE : REPLY_LATER;
+    if (!desk_flush_is_done(reply->desk, state->number, &is_sent))
+        return REPLY_LATER;
+    return is_sent ? REPLY_DONE
+                   : reply_fail(reply, "carbon takes nothing more at the moment: the interval is "
+                                       "sent at its end");
 }
 
 static const char *

@@ -31,7 +31,8 @@ step_help(struct reply *reply)
 static enum reply_progress
 step_health(struct reply *reply)
 {
-    reply_say(reply, "health: %s\n", reply->desk->is_unwell ? "down" : "up");
+    reply_say(reply, "health: %s\n",
+              board_get(&reply->desk->opts->board->is_unwell) != 0 ? "down" : "up");
     return REPLY_DONE;
 }
 
@@ -132,7 +133,7 @@ begin_health(struct reply *reply, enum metric_type type, const char *arguments)
 
     (void)type;
     if ((goes_up || goes_down) && reply->desk->opts->console_writes)
-        reply->desk->is_unwell = goes_down;
+        board_set(&reply->desk->opts->board->is_unwell, goes_down);
     reply->step = step_health;
     return NULL;
 }

@@ -3,7 +3,10 @@
  */
 #include "worker/culprit.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+#include <syslog.h>
 
 /* The first two nodes. */
 static struct name
@@ -78,4 +81,18 @@ culprit_worst(const struct culprit *culprit)
     if (culprit->kept[worst].n == 0)
         return (struct name){0};
     return (struct name){.text = culprit->kept[worst].prefix, .len = culprit->kept[worst].len};
+}
+
+void
+culprit_log(const struct culprit *culprit, struct log_limit *limit)
+{
+    struct name worst = culprit_worst(culprit);
+    char prefix[CULPRIT_PREFIX_MAX + 1];
+
+    snprintf(prefix, sizeof(prefix), "%.*s", (int)worst.len, worst.text);
+    if (culprit->n_refused > 0)
+        log_event(&(struct log_event){.level = LOG_WARNING, .name = prefix, .limit = limit},
+                  "%" PRIu64 " lines were refused for want of room (MAX_METRICS, MEMORY_LIMIT), "
+                  "most of them under %s",
+                  culprit->n_refused, prefix);
 }

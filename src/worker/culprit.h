@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/log_event.h"
 #include "metric/name.h"
 
 #define CULPRIT_PREFIXES   32
@@ -32,5 +33,8 @@ void culprit_merge(struct culprit *into, const struct culprit *from);
 
 /* The prefix that most fell on, borrowed; a length of 0 where nothing was refused. */
 struct name culprit_worst(const struct culprit *culprit);
+
+/* Tells of it, where something was refused. */
+void culprit_log(const struct culprit *culprit, struct log_limit *limit);
 
 #endif

@@ -5,8 +5,6 @@
 #include "worker/cycle.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
@@ -118,23 +116,6 @@ close_interval(struct cycle *cycle, const struct interval *interval, uint64_t ov
     ask_shards(cycle, request);
 }
 
-/* Of an interval, and only where names were refused. */
-static void
-log_culprit(struct cycle *cycle, const struct culprit *culprit)
-{
-    struct name worst = culprit_worst(culprit);
-    char prefix[CULPRIT_PREFIX_MAX + 1];
-
-    snprintf(prefix, sizeof(prefix), "%.*s", (int)worst.len, worst.text);
-    if (culprit->n_refused > 0)
-        log_event(&(struct log_event){.level = LOG_WARNING,
-                                      .name = prefix,
-                                      .limit = said_limit(cycle->opts, SAID_REFUSED)},
-                  "%" PRIu64 " lines were refused for want of room (MAX_METRICS, MEMORY_LIMIT), "
-                  "most of them under %s",
-                  culprit->n_refused, prefix);
-}
-
 static void
 gather_culprits(struct cycle *cycle)
 {
@@ -142,7 +123,7 @@ gather_culprits(struct cycle *cycle)
 
     for (size_t i = 0; i < cycle->opts->n_threads; i++)
         culprit_merge(&culprit, &cycle->shards[i].closed_culprit);
-    log_culprit(cycle, &culprit);
+    culprit_log(&culprit, said_limit(cycle->opts, SAID_REFUSED));
 }
 
 /* Sends what state says: the closed interval, or what there is of the open one. */
@@ -245,12 +226,33 @@ begin_partial(struct cycle *cycle)
 
     state.flush++;
     store_set(cycle->store, &state);
-    cycle->is_partial = true;
+    cycle->part.is_sent = true;
     hold_begin(&cycle->hold);
     begin_flush(cycle, true);
+    part_note(&cycle->part, &cycle->map, cycle->opts->n_threads);
     for (size_t i = 0; i < cycle->opts->n_threads; i++)
         cycle->push.job.stats.memory_used += store_region(&cycle->map, i)->table.arena.used;
     hold_end(&cycle->hold);
+}
+
+static void
+begin_partial_if_wanted(struct cycle *cycle, uint64_t mono_ms)
+{
+    if (cycle->desk == NULL || !desk_take_flush(cycle->desk))
+        return;
+    switch (part_judge(&cycle->part, &cycle->opts->board->delivery, mono_ms)) {
+    case PART_BEGINS: begin_partial(cycle); break;
+    case PART_WAITS: break;
+    case PART_REFUSED: desk_flushed(cycle->desk, false); break;
+    }
+}
+
+/* The whole takes its place, which the sender sees by the next id; who wanted it is owed that. */
+static void
+abandon_partial(struct cycle *cycle)
+{
+    cycle->push.state = PUSH_DONE;
+    cycle->part = (struct part){0};
 }
 
 /* An interval is not closed before the flush of the one before it is done; it then is longer. */
@@ -261,14 +263,18 @@ cycle_close_if_due(struct cycle *cycle)
     bool was_holding = cycle->schedule.holding;
     struct interval interval;
 
+    if (cycle->part.is_sent && mono_ms >= cycle->schedule.deadline_ms)
+        abandon_partial(cycle);
     if (cycle_is_busy(cycle))
         return;
     if (mono_ms < cycle->schedule.deadline_ms) {
-        if (cycle->desk != NULL && desk_take_flush(cycle->desk))
-            begin_partial(cycle);
+        begin_partial_if_wanted(cycle, mono_ms);
         return;
     }
     if (schedule_due(&cycle->schedule, mono_ms, wall_ms)) {
+        if (cycle->desk != NULL)
+            (void)desk_take_flush(cycle->desk); /* it is sent anyhow */
+        cycle->part = (struct part){0};
         overruns = schedule_close(&cycle->schedule, mono_ms, wall_ms, &interval);
         cycle->facts.closed = interval;
         cycle->facts.n_overruns += overruns;
@@ -315,10 +321,11 @@ push_partial(struct cycle *cycle)
 
     hold_begin(&cycle->hold);
     error = push_step(&cycle->push, clock_mono_ms());
+    part_note(&cycle->part, &cycle->map, cycle->opts->n_threads);
     hold_end(&cycle->hold);
-    cycle->is_partial = cycle->push.state != PUSH_DONE;
-    if (!cycle->is_partial)
-        desk_flushed(cycle->desk);
+    cycle->part.is_sent = cycle->push.state != PUSH_DONE;
+    if (!cycle->part.is_sent)
+        desk_flushed(cycle->desk, true);
     return error;
 }
 
@@ -335,13 +342,16 @@ note_facts(struct cycle *cycle)
 int
 cycle_push(struct cycle *cycle)
 {
-    int error = cycle->is_partial ? push_partial(cycle) : push_step(&cycle->push, clock_mono_ms());
+    int error =
+        cycle->part.is_sent ? push_partial(cycle) : push_step(&cycle->push, clock_mono_ms());
 
     cycle->facts.open = cycle->schedule.open;
     if (error != 0)
         return error;
     if (cycle->push.state == PUSH_COMMITTED) {
         note_facts(cycle);
+        if (cycle->desk != NULL)
+            desk_flushed(cycle->desk, true);
         note_phase(cycle, STORE_CLEARING);
         push_clear(&cycle->push);
     }

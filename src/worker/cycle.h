@@ -12,6 +12,7 @@
 #include "metric/filter.h"
 #include "worker/desk.h"
 #include "worker/hold.h"
+#include "worker/part.h"
 #include "worker/push.h"
 #include "worker/schedule.h"
 #include "worker/shard.h"
@@ -28,7 +29,7 @@ struct cycle {
     bool ending;      /* the shards have been asked to end */
     bool halting;     /* the shards have been asked to halt, and the interval stays open */
     struct hold hold; /* of all shards */
-    bool is_partial;  /* what is on its way is of the open interval, and the shards go on */
+    struct part part; /* of the open interval, while the shards go on */
     struct push push;
     struct desk *desk; /* of those who ask; NULL: nobody can. Set by the caller */
     struct desk_facts facts;
@@ -46,8 +47,9 @@ void cycle_release(struct cycle *cycle);
 bool cycle_is_busy(const struct cycle *cycle);
 
 /* Has the shards close the open interval when its time has come, or, before, begins to send what it
- * has where that is wanted: it goes on, and its whole follows under the same timestamp. One is not
- * closed before the flush of the one before it is done; it then is longer. */
+ * has where that is wanted and carbon takes it: it goes on, and its whole follows under the same
+ * timestamp, and takes the place of what is not sent by then. One is not closed before the flush of
+ * the one before it is done; it then is longer. */
 void cycle_close_if_due(struct cycle *cycle);
 
 /* Begins the flush when all shards have done what they were asked for. */

@@ -51,18 +51,18 @@ desk_tell(struct desk *desk, const struct desk_facts *facts)
 bool
 desk_take_flush(struct desk *desk)
 {
-    uint64_t n_wanted = __atomic_load_n(&desk->n_wanted, __ATOMIC_ACQUIRE);
-
-    if (n_wanted == desk->n_begun)
-        return false;
-    desk->n_begun = n_wanted;
-    return true;
+    desk->n_taken = __atomic_load_n(&desk->n_wanted, __ATOMIC_ACQUIRE);
+    return desk->n_taken != desk->n_done;
 }
 
 void
-desk_flushed(struct desk *desk)
+desk_flushed(struct desk *desk, bool is_sent)
 {
-    __atomic_store_n(&desk->n_done, desk->n_begun, __ATOMIC_RELEASE);
+    if (desk->n_taken == desk->n_done)
+        return;
+    if (is_sent)
+        __atomic_store_n(&desk->n_sent, desk->n_taken, __ATOMIC_RELEASE);
+    __atomic_store_n(&desk->n_done, desk->n_taken, __ATOMIC_RELEASE);
     ring(desk->answers_fd);
 }
 
@@ -84,7 +84,10 @@ desk_want_flush(struct desk *desk)
 }
 
 bool
-desk_flush_is_done(const struct desk *desk, uint64_t number)
+desk_flush_is_done(const struct desk *desk, uint64_t number, bool *out_is_sent)
 {
-    return __atomic_load_n(&desk->n_done, __ATOMIC_ACQUIRE) >= number;
+    if (__atomic_load_n(&desk->n_done, __ATOMIC_ACQUIRE) < number)
+        return false;
+    *out_is_sent = __atomic_load_n(&desk->n_sent, __ATOMIC_ACQUIRE) >= number;
+    return true;
 }

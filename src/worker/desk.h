@@ -32,10 +32,9 @@ struct desk {
     pthread_mutex_t mutex; /* of facts */
     struct desk_facts facts;
     /* Flushes of the open interval: one more when one is wanted; and up to which of them the main
-     * thread has begun, and done, what was wanted. */
-    uint64_t n_wanted, n_begun, n_done;
-    bool is_unwell; /* as somebody on the console said; the answering thread's */
-    bool stopping;  /* the one that answers is to end */
+     * thread has taken in hand, and is done with, what was wanted; and up to which it was sent. */
+    uint64_t n_wanted, n_taken, n_done, n_sent;
+    bool stopping; /* the one that answers is to end */
 };
 
 /* Borrows both. Returns 0 or -errno. */
@@ -47,11 +46,11 @@ void desk_release(struct desk *desk);
 /* The main thread says how things are. */
 void desk_tell(struct desk *desk, const struct desk_facts *facts);
 
-/* Whether a flush of the open interval is wanted, which the main thread begins now. */
+/* Whether the main thread owes a flush of the open interval; all that are wanted by now are one. */
 bool desk_take_flush(struct desk *desk);
 
-/* What was begun last is done. */
-void desk_flushed(struct desk *desk);
+/* It is done with what it took last: sent, or refused. Nothing happens where it owes none. */
+void desk_flushed(struct desk *desk, bool is_sent);
 
 /* How things were when the main thread said so last. */
 void desk_ask(struct desk *desk, struct desk_facts *out);
@@ -59,7 +58,8 @@ void desk_ask(struct desk *desk, struct desk_facts *out);
 /* Asks for a flush of the open interval. Returns its number. */
 uint64_t desk_want_flush(struct desk *desk);
 
-/* Whether the flush of that number is done. */
-bool desk_flush_is_done(const struct desk *desk, uint64_t number);
+/* Whether the main thread is done with the flush of that number, and then whether one was sent
+ * since it was wanted. */
+bool desk_flush_is_done(const struct desk *desk, uint64_t number, bool *out_is_sent);
 
 #endif

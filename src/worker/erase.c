@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "worker/forget.h"
 #include "worker/listing.h"
 
 struct erase {
@@ -28,7 +29,7 @@ erase_view(const struct view *view, struct erase *erase)
     buf_append(out, view->name.text, view->name.len);
     buf_append(out, "\n", 1);
     erase->n_deleted++;
-    listing_delete(view);
+    forget(view);
 }
 
 static void
@@ -90,7 +91,7 @@ step_erase(struct reply *reply)
         return REPLY_DONE;
     }
     hold_begin(hold);
-    may = listing_may_delete(hold);
+    may = forget_may(hold);
     if (may)
         is_done = erase_piece(erase, hold);
     hold_end(hold);

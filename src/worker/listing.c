@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/num.h"
-#include "metric/delete.h"
+#include "worker/forget.h"
 
 /* How long a deletion waits for the flush that is on its way. */
 #define DELETE_PATIENCE_MS 15000
@@ -23,23 +23,6 @@ struct listing {
     struct filter filter;
     uint8_t patterns[];
 };
-
-bool
-listing_may_delete(const struct hold *hold)
-{
-    for (size_t i = 0; i < hold->n; i++) {
-        if (__atomic_load_n(&hold->shards[i].region->table.flushing, __ATOMIC_ACQUIRE))
-            return false;
-    }
-    return true;
-}
-
-void
-listing_delete(const struct view *view)
-{
-    for (size_t i = 0; i < view->n; i++)
-        delete_metric(view->tables[i], view->metrics[i]);
-}
 
 static void
 list_name(const struct view *view, void *context)
@@ -55,7 +38,7 @@ list_name(const struct view *view, void *context)
     buf_append(out, view->name.text, view->name.len);
     buf_append(out, "\n", 1);
     if (listing->deletes)
-        listing_delete(view);
+        forget(view);
 }
 
 /* A piece, while the shards are held. */
@@ -78,7 +61,7 @@ step_list(struct reply *reply)
     enum reply_progress progress;
 
     hold_begin(reply->desk->hold);
-    if (listing->deletes && !listing_may_delete(reply->desk->hold)) {
+    if (listing->deletes && !forget_may(reply->desk->hold)) {
         hold_end(reply->desk->hold);
         if (listing->deadline_ms != 0 && clock_mono_ms() >= listing->deadline_ms)
             return reply_fail(reply, "a flush is on its way and does not get on; try again");

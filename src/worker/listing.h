@@ -16,10 +16,4 @@ const char *listing_begin_list(struct reply *reply, const char *argument);
 const char *listing_begin_get(struct reply *reply, const char *argument);
 const char *listing_begin_delete(struct reply *reply, const char *argument);
 
-/* Whether what is there may be deleted: no closed interval is on its way. The shards are held. */
-bool listing_may_delete(const struct hold *hold);
-
-/* Deletes a name; they are held, and it may. */
-void listing_delete(const struct view *view);
-
 #endif

@@ -48,7 +48,7 @@ live_begin_explain(struct reply *reply, const char *argument)
 
     if (len > EXPLAIN_LINE_MAX)
         return "the line is too long";
-    (void)reply_step(reply);
+    reply_good(reply);
     return explain(reply->desk->opts, argument, len, &reply->out, &sent) == 0 ? NULL : NO_MEMORY;
 }
 
@@ -71,7 +71,7 @@ live_begin_top(struct reply *reply, const char *argument)
             busy_merge(merged, hold->shards[i].lines.onlook.busy, now_ms);
     }
     hold_end(hold);
-    (void)reply_step(reply);
+    reply_good(reply);
     busy_print(merged, (size_t)n, now_ms, &reply->out);
     busy_free(merged);
     return NULL;
@@ -174,7 +174,7 @@ live_begin_watch(struct reply *reply, const char *argument)
         release_viewer(viewer);
         return "as many watch already as can";
     }
-    (void)reply_step(reply);
+    reply_good(reply);
     reply->state = viewer;
     reply->release = release_viewer;
     reply->step = step_watch;

@@ -13,7 +13,8 @@
 #include "worker/busy.h"
 #include "worker/watch.h"
 
-#define ONLOOK_WATCHES_MAX 16
+/* Half of those who are let in, so that some are left who can ask something else. */
+#define ONLOOK_WATCHES_MAX 8
 
 struct lines;
 

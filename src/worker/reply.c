@@ -16,6 +16,14 @@ reply_init(struct reply *reply, struct desk *desk, bool plain)
     buf_init(&reply->out, REPLY_MAX);
 }
 
+void
+reply_good(struct reply *reply)
+{
+    if (!reply->plain && !reply->has_said)
+        buf_append_str(&reply->out, GOOD);
+    reply->has_said = true;
+}
+
 /* Where the step has nothing to say yet, it may still find that the request was wrong. */
 enum reply_progress
 reply_step(struct reply *reply)
@@ -23,9 +31,7 @@ reply_step(struct reply *reply)
     bool is_first = !reply->plain && !reply->has_said;
     enum reply_progress progress;
 
-    if (is_first)
-        buf_append_str(&reply->out, GOOD);
-    reply->has_said = true;
+    reply_good(reply);
     progress = reply->step != NULL ? reply->step(reply) : REPLY_DONE;
     if (is_first && progress == REPLY_LATER && reply->out.len == strlen(GOOD)) {
         reply->out.len = 0;

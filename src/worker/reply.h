@@ -35,6 +35,9 @@ struct reply {
 /* An empty answer. Borrows desk. */
 void reply_init(struct reply *reply, struct desk *desk, bool plain);
 
+/* Says that the request was good, where what begins an answer has all of it at hand. */
+void reply_good(struct reply *reply);
+
 /* Makes the next piece; out must be empty. */
 enum reply_progress reply_step(struct reply *reply);
 

@@ -181,7 +181,7 @@ wait_for_events(struct worker *worker, uint64_t deadline_ms)
     int timeout = clock_poll_timeout(now_ms, deadline_ms < look_ms ? deadline_ms : look_ms);
 
     if (state == PUSH_SENDING || state == PUSH_CLEARING)
-        timeout = worker->cycle.is_partial ? PARTIAL_MS : 0;
+        timeout = worker->cycle.part.is_sent && worker->cycle.part.is_busy ? PARTIAL_MS : 0;
     if (poll(slots, sizeof(slots) / sizeof(slots[0]), timeout) < 0 && errno != EINTR)
         fatal(EXIT_FAILURE, "poll");
     if (slots[3].revents != 0)
@@ -191,11 +191,19 @@ wait_for_events(struct worker *worker, uint64_t deadline_ms)
     beat(worker, waits_for_shards || !worker->ended);
 }
 
-/* While an interval is on its way, its end is what is waited for, not that of the next. */
+/* While an interval is on its way, its end is what is waited for, not that of the next; a part of
+ * one is not waited for. */
 static uint64_t
 next_deadline(const struct worker *worker)
 {
-    return cycle_is_busy(&worker->cycle) ? UINT64_MAX : worker->cycle.schedule.deadline_ms;
+    const struct cycle *cycle = &worker->cycle;
+    uint64_t deadline_ms = cycle->schedule.deadline_ms, look_ms;
+
+    if (cycle->part.wanted_ms != 0) {
+        look_ms = clock_mono_ms() + PART_LOOK_MS;
+        return look_ms < deadline_ms ? look_ms : deadline_ms;
+    }
+    return cycle_is_busy(cycle) && !cycle->part.is_sent ? UINT64_MAX : deadline_ms;
 }
 
 static void

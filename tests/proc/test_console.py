@@ -1,9 +1,11 @@
 """The console, to the byte as Etsy's statsd has it, and that a crowd there moves no flush."""
 
+import os
 import re
 import resource
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -113,12 +115,21 @@ def test_config(quiet):
     assert re.fullmatch(r"\n(?:[A-Z_]+(?: > \d+)?: .*\n)+", text)
 
 
-@pytest.mark.parametrize("text", ["quit\n", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "POST /x\r\n\r\n",
-                                  "HEAD /\n", "OPTIONS * HTTP/1.0\r\n\r\n", "x" * 1100 + "\n"])
+METHODS = ["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "CONNECT", "PATCH", "TRACE"]
+
+
+@pytest.mark.parametrize("text", [
+    "quit\n", "POST /x\r\n\r\n", "HEAD /\n", "x" * 1024 + "\n", "x" * 1100 + "\n",
+    *(f"{method} / HTTP/1.1\r\nHost: x\r\n\r\n" for method in METHODS)])
 def test_what_closes(quiet, text):
     _, console = quiet
     console.tell(text)
     assert console.is_closed()
+
+
+def test_the_longest_piece_is_answered(quiet):
+    _, console = quiet
+    assert console.ask("x" * 1023, "\n") == "ERROR\n"
 
 
 def test_writing_takes_loopback_or_leave(consoles):
@@ -144,6 +155,20 @@ def test_ipv6(consoles):
     consoles(None, {"CONSOLE": f"[::1]:{port}"})
     console = Console(port, "::1")
     assert console.ask("health down", "\n") == "health: down\n"
+    console.close()
+
+
+def test_health_outlives_the_worker(consoles):
+    daemon, port = consoles(None, {"FLUSH_INTERVAL": "1h"})
+    console = Console(port)
+    assert console.ask("health down", "\n") == "health: down\n"
+    console.close()
+    old = daemon.child("worker")
+    os.kill(old, signal.SIGKILL)
+    until(lambda: daemon.child("worker") not in (None, old), "another worker")
+    console = Console(port)
+    assert console.ask("health", "\n") == "health: down\n"
+    assert console.ask("health up", "\n") == "health: up\n"
     console.close()
 
 
@@ -182,19 +207,27 @@ def test_a_crowd_moves_no_flush(consoles, sink):
     console.close()
 
 
+def fill(daemon, console, names=30000):
+    for at in range(0, names, 60):
+        daemon.send("\n".join(f"{'y' * 30}.{i}:1|g" for i in range(at, at + 60)))
+    until(lambda: console.ask("gauges").count("\n") > names, "the gauges")
+
+
+def deaf_client(port, text, receive_buffer=None):
+    """One who asks and never reads."""
+    client = socket.socket()
+    if receive_buffer is not None:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    client.connect(("127.0.0.1", port))
+    client.sendall(text)
+    return client
+
+
 def test_who_reads_nothing_holds_up_nobody(consoles, sink):
     daemon, port = consoles(sink)
-    for at in range(0, 30000, 60):
-        daemon.send("\n".join(f"{'y' * 30}.{i}:1|g" for i in range(at, at + 60)))
     console = Console(port)
-    until(lambda: console.ask("gauges").count("\n") > 30000, "the gauges")
-    deaf = []
-    for _ in range(10):
-        client = socket.socket()
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.connect(("127.0.0.1", port))
-        client.sendall(b"gauges\n" * 3)
-        deaf.append(client)
+    fill(daemon, console)
+    deaf = [deaf_client(port, b"gauges\n" * 3, 4096) for _ in range(10)]
     first = len(sink.batches)
     assert console.ask("health", "\n") == "health: up\n"
     sink.wait(lambda: len(sink.batches) >= first + 3, "flushes")
@@ -203,3 +236,27 @@ def test_who_reads_nothing_holds_up_nobody(consoles, sink):
     for client in deaf:
         client.close()
     console.close()
+
+
+def is_served(port):
+    console = Console(port)
+    try:
+        return console.ask("health", "\n") == "health: up\n"
+    except (AssertionError, OSError):
+        return False
+    finally:
+        console.close()
+
+
+def test_sixteen_who_read_nothing_make_room(consoles):
+    daemon, port = consoles(None, {"FLUSH_INTERVAL": "1h"})
+    console = Console(port)
+    fill(daemon, console, 120000)
+    console.close()
+    deaf = [deaf_client(port, b"gauges\n") for _ in range(17)]
+    assert not is_served(port)
+    began = time.monotonic()
+    until(lambda: is_served(port), "them to be dropped", step=0.5)
+    assert 3 < time.monotonic() - began < 8
+    for client in deaf:
+        client.close()

@@ -158,13 +158,16 @@ def test_watch(serve, threads):
     assert daemon.stop() == 0
 
 
-def test_sixteen_watch_and_no_more(serve):
+def test_eight_watch_and_others_can_ask(serve):
     daemon, path = serve()
-    watchers = [Admin(path, "watch") for _ in range(16)]
+    watchers = [Admin(path, "watch") for _ in range(8)]
     for admin in watchers:
         admin.wait_for("ok\n")
-    with Admin(path, "watch") as turned_away:
-        assert turned_away.wait_end() == []
+    for _ in range(10):
+        with Admin(path, "watch") as turned_away:
+            assert turned_away.wait_end() == ["error as many watch already as can"]
+    with Admin(path, "status") as other:
+        assert other.wait_end()[0] == "ok"
     daemon.send("a:1|c")
     for admin in watchers:
         admin.wait_for(" a:1|c\n")

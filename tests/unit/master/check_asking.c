@@ -5,12 +5,16 @@
 
 #include <check.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct master_opts opts;
@@ -136,6 +140,43 @@ START_TEST(test_no_socket_is_replaced)
 }
 END_TEST
 
+/* Another daemon that is about to listen, as slowly as it may. */
+static void
+be_slow(int told)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0), lock = open(folder, O_RDONLY | O_DIRECTORY);
+
+    memcpy(address.sun_path, opts.admin_socket, sizeof(address.sun_path) - 1);
+    if (flock(lock, LOCK_EX) != 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+        write(told, "", 1) != 1)
+        _exit(1);
+    (void)poll(NULL, 0, 100);
+    if (listen(fd, 1) != 0)
+        _exit(2);
+    close(lock);
+    pause();
+}
+
+START_TEST(test_one_that_is_about_to_listen_is_live)
+{
+    int told[2];
+    pid_t pid;
+    char byte;
+
+    set_up();
+    ck_assert_int_eq(pipe(told), 0);
+    if ((pid = fork()) == 0)
+        be_slow(told[1]);
+    ck_assert_int_eq(read(told[0], &byte, 1), 1);
+    ck_assert_int_eq(open_both(), -1);
+    ck_assert_int_eq(try_to_connect(), 0);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    tear_down();
+}
+END_TEST
+
 START_TEST(test_console)
 {
     static const struct {
@@ -183,6 +224,7 @@ main(void)
     tcase_add_test(tcase, test_live_one_is_not);
     tcase_add_test(tcase, test_removes_its_own_only);
     tcase_add_test(tcase, test_no_socket_is_replaced);
+    tcase_add_test(tcase, test_one_that_is_about_to_listen_is_live);
     tcase_add_test(tcase, test_console);
     tcase_add_test(tcase, test_console_that_cannot_be);
     suite_add_tcase(suite, tcase);

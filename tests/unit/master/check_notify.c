@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -67,6 +68,23 @@ START_TEST(test_names)
 }
 END_TEST
 
+/* Nothing is wrong with what is said, or with the manager. */
+START_TEST(test_without_descriptors)
+{
+    struct rlimit before, none;
+    int error;
+
+    setenv("NOTIFY_SOCKET", path, 1);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = before.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    error = notify_send("A=1", -1);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ck_assert_int_eq(error, -EAGAIN);
+    ck_assert_int_eq(notify_send("A=1", -1), 0);
+}
+END_TEST
+
 START_TEST(test_full)
 {
     int error = 0;
@@ -91,6 +109,7 @@ main(void)
     tcase_add_checked_fixture(tcase, start_manager, stop_manager);
     tcase_add_test(tcase, test_path);
     tcase_add_test(tcase, test_names);
+    tcase_add_test(tcase, test_without_descriptors);
     tcase_add_test(tcase, test_full);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);

@@ -96,13 +96,13 @@ START_TEST(test_lowered)
 
     load_text(&loaded, "MEMORY_LIMIT=512M\nQUEUE_MEMORY=64M\nRECEIVE_BUFFER=16M\n", NULL);
     ck_assert_int_eq(loaded.result, 0);
-    ck_assert(!quota_fit(&loaded.config, UINT64_MAX));
-    ck_assert(!quota_fit(&loaded.config, MIB_OF(1024)));
+    ck_assert(!quota_fit(&loaded.config, 0, UINT64_MAX));
+    ck_assert(!quota_fit(&loaded.config, 0, MIB_OF(1024)));
     ck_assert_uint_eq(config->worker.memory_limit, MIB_OF(512));
-    ck_assert(quota_fit(&loaded.config, MIB_OF(1023)));
+    ck_assert(quota_fit(&loaded.config, 0, MIB_OF(1023)));
     ck_assert_uint_eq(config->worker.memory_limit, MIB_OF(1023) / 2);
     ck_assert_uint_eq(config->sender.queue_memory, MIB_OF(64));
-    ck_assert(quota_fit(&loaded.config, MIB_OF(64)));
+    ck_assert(quota_fit(&loaded.config, 0, MIB_OF(64)));
     ck_assert_uint_eq(config->worker.memory_limit, MIB_OF(32));
     ck_assert_uint_eq(config->sender.queue_memory, MIB_OF(8));
     ck_assert_uint_eq(config->master.receive_buffer, MIB_OF(2));
@@ -116,16 +116,46 @@ START_TEST(test_sockets_of_all_threads)
 
     load_text(&loaded, "THREADS=4\n", NULL);
     ck_assert_int_eq(loaded.result, 0);
-    ck_assert(quota_fit(&loaded.config, MIB_OF(64)));
+    ck_assert(quota_fit(&loaded.config, 0, MIB_OF(64)));
     ck_assert_uint_eq(loaded.config.master.receive_buffer, MIB_OF(2) / 4);
     load_release(&loaded);
+}
+END_TEST
+
+/* Each thread has a socket for each address: of a name as many as it may have. */
+START_TEST(test_sockets_of_all_addresses)
+{
+    static const struct {
+        const char *text;
+        size_t n_given, n_addresses;
+    } rows[] = {
+        {"LISTEN_ADDRESS=127.0.0.1\n", 0, 2},
+        {"LISTEN_ADDRESS=::1\n", 0, 2},
+        {"LISTEN_ADDRESS=some.name\n", 0, 16},
+        {"LISTEN_ADDRESS=some.name\n", 1, 2},
+        {"", 5, 5},
+        {"", 100, 16},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct loaded loaded;
+
+        load_text(&loaded, rows[i].text, NULL);
+        ck_assert_int_eq(loaded.result, 0);
+        loaded.config.worker.n_threads = 3;
+        ck_assert(quota_fit(&loaded.config, rows[i].n_given, MIB_OF(64)));
+        ck_assert_uint_eq(loaded.config.master.receive_buffer,
+                          MIB_OF(4) / (3 * rows[i].n_addresses));
+        load_release(&loaded);
+    }
 }
 END_TEST
 
 int
 main(void)
 {
-    const TTest *const tests[] = {test_least_of_all, test_lowered, test_sockets_of_all_threads};
+    const TTest *const tests[] = {test_least_of_all, test_lowered, test_sockets_of_all_threads,
+                                  test_sockets_of_all_addresses};
 
     return load_run("quota", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "pipe/outlet.h"
 #include "sender/intake.h"
+#include "sender/notice.h"
 
 static struct delivery delivery;
 static struct intake intake;
@@ -132,6 +133,12 @@ START_TEST(test_a_flush_is_committed_whole)
     intake_read(&intake);
     assert_committed(EPOCH | 1, 13);
     ck_assert_uint_eq(n_rung(), 1);
+    /* Nothing has gone by yet, not even the time after which the board is told again. */
+    ck_assert_uint_eq(board_get(&opts.board->delivery.queued), 13);
+    delivery_go(&delivery);
+    notice_state(&delivery, now_ms);
+    ck_assert_uint_eq(board_get(&opts.board->delivery.queued), 0);
+    ck_assert_uint_eq(board_get(&opts.board->delivery.delivered), 13);
     tear_down();
 }
 END_TEST

@@ -3,10 +3,16 @@
  */
 #include "worker/admin.h"
 
+#include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include "estrade.h"
+
+/* Not less than poll(2) is called with. */
+#define N_FEW 128
 
 static struct estrade estrade;
 static struct admin admin;
@@ -94,6 +100,44 @@ START_TEST(test_one_too_many)
 }
 END_TEST
 
+static double
+cpu_s(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+/* Without descriptors it neither spins nor gives up. */
+START_TEST(test_without_descriptors)
+{
+    struct rlimit before, few;
+    int fd, taken[N_FEW], n = 0;
+    char text[100];
+    double cpu;
+
+    set_up();
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = (struct rlimit){.rlim_cur = N_FEW, .rlim_max = before.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    while (n < N_FEW && (taken[n] = dup(fd)) >= 0)
+        n++;
+    cpu = cpu_s();
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, address_len), 0);
+    ck_assert_int_eq(poll(NULL, 0, 400), 0);
+    cpu = cpu_s() - cpu;
+    while (n > 0)
+        close(taken[--n]);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ask(fd, "list\n", text, sizeof(text));
+    ck_assert_str_eq(text, "ok\n");
+    ck_assert_msg(cpu < 0.1, "%f s", cpu);
+    tear_down();
+}
+END_TEST
+
 /* Whoever is there when it ends is closed. */
 START_TEST(test_end)
 {
@@ -114,7 +158,8 @@ END_TEST
 int
 main(void)
 {
-    const TTest *const tests[] = {test_answers, test_one_too_many, test_end};
+    const TTest *const tests[] = {test_answers, test_one_too_many, test_without_descriptors,
+                                  test_end};
 
     return estrade_run("admin", tests, sizeof(tests) / sizeof(tests[0]));
 }

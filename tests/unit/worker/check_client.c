@@ -103,6 +103,36 @@ START_TEST(test_too_long)
 }
 END_TEST
 
+/* The longest piece that is answered, and what is longer than the longest line. */
+START_TEST(test_longest)
+{
+    static char text[CLIENT_LINE_MAX + 100];
+
+    memset(text, 'x', sizeof(text) - 1);
+    text[CLIENT_PIECE_MAX - 1] = '\n';
+    text[CLIENT_PIECE_MAX] = '\0';
+    set_up(true);
+    give(text);
+    ck_assert_str_eq(take(T0), "ERROR\n");
+    ck_assert(client.is_there);
+    tear_down();
+    text[CLIENT_PIECE_MAX - 1] = 'x';
+    text[CLIENT_PIECE_MAX] = '\n';
+    text[CLIENT_PIECE_MAX + 1] = '\0';
+    set_up(true);
+    give(text);
+    ck_assert_str_eq(take(T0), "");
+    ck_assert(!client.is_there);
+    tear_down();
+    memset(text, 'x', sizeof(text) - 1);
+    set_up(false);
+    give(text);
+    ck_assert_str_eq(take(T0), "error the request is too long\n");
+    ck_assert(!client.is_there);
+    tear_down();
+}
+END_TEST
+
 START_TEST(test_silence)
 {
     set_up(false);
@@ -137,6 +167,38 @@ START_TEST(test_who_does_not_read)
 }
 END_TEST
 
+static short
+polled(void)
+{
+    struct pollfd slot = {.fd = client.fd, .events = client_events(&client)};
+
+    return poll(&slot, 1, 0) == 1 ? slot.revents : 0;
+}
+
+/* The loop wakes up for others: poll(2) has no room to tell of, though send(2) would find some. */
+START_TEST(test_wake_ups_are_no_progress)
+{
+    set_up(false);
+    for (unsigned i = 0; i < 20000; i++) {
+        char name[64];
+
+        snprintf(name, sizeof(name), "a.long.name.to.fill.the.sockets.buffer.%u", i);
+        estrade_give(&estrade, 0, METRIC_COUNTER, name, 1);
+    }
+    give("list\n");
+    do
+        client_go(&client, polled(), T0);
+    while (polled() != 0);
+    for (uint64_t wait_ms = 1000; wait_ms < CLIENT_PATIENCE_MS; wait_ms += 1000) {
+        client_go(&client, polled(), T0 + wait_ms);
+        ck_assert(client.is_there);
+    }
+    client_go(&client, polled(), T0 + CLIENT_PATIENCE_MS);
+    ck_assert(!client.is_there);
+    tear_down();
+}
+END_TEST
+
 /* There is no time limit to an answer that has to wait, and none waits for one who has gone. */
 START_TEST(test_who_waits)
 {
@@ -154,8 +216,14 @@ END_TEST
 int
 main(void)
 {
-    const TTest *const tests[] = {test_line_in_pieces, test_console_goes_on,   test_too_long,
-                                  test_silence,        test_who_does_not_read, test_who_waits};
+    const TTest *const tests[] = {test_line_in_pieces,
+                                  test_console_goes_on,
+                                  test_too_long,
+                                  test_longest,
+                                  test_silence,
+                                  test_who_does_not_read,
+                                  test_wake_ups_are_no_progress,
+                                  test_who_waits};
 
     return estrade_run("client", tests, sizeof(tests) / sizeof(tests[0]));
 }

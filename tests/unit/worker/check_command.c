@@ -3,6 +3,9 @@
  */
 #include "worker/command.h"
 
+#include <signal.h>
+#include <sys/wait.h>
+
 #include "estrade.h"
 
 static struct estrade estrade;
@@ -19,6 +22,22 @@ ask(const char *text)
     ck_assert_int_eq(estrade_take(&estrade, &reply), REPLY_DONE);
     reply_release(&reply);
     return (const char *)estrade.said.data;
+}
+
+/* Asks without the shards, which a child does not have. */
+static int
+reload_is_good(void)
+{
+    const struct command *command = commands;
+    struct reply reply;
+    const char *why;
+
+    while (strcmp(command->name, "reload") != 0)
+        command++;
+    reply_init(&reply, &estrade.desk, false);
+    why = command->begin(&reply, "");
+    reply_release(&reply);
+    return why == NULL;
 }
 
 START_TEST(test_wrong)
@@ -50,6 +69,44 @@ START_TEST(test_table)
 }
 END_TEST
 
+static sig_atomic_t n_hangups;
+
+static void
+on_hangup(int number)
+{
+    (void)number;
+    n_hangups++;
+}
+
+static void
+reload_as_a_child(uint64_t master)
+{
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0) {
+        board_set(&estrade.opts.board->master.pid, master);
+        _exit(reload_is_good());
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), n_hangups);
+}
+
+/* Only the master is told, not whoever is the parent when it has gone. */
+START_TEST(test_reload)
+{
+    signal(SIGHUP, on_hangup);
+    estrade_open(&estrade);
+    reload_as_a_child(0);
+    reload_as_a_child((uint64_t)getpid() + 1);
+    ck_assert_int_eq(n_hangups, 0);
+    reload_as_a_child((uint64_t)getpid());
+    ck_assert_int_eq(n_hangups, 1);
+    estrade_close(&estrade);
+}
+END_TEST
+
 /* Behind one blank a line is what it is. */
 START_TEST(test_lines)
 {
@@ -75,23 +132,34 @@ START_TEST(test_lines)
 END_TEST
 
 /* The main thread is played by the test. */
-START_TEST(test_flush)
+static void
+ask_for_flush(bool is_sent)
 {
     char line[] = "flush";
     struct reply reply;
 
-    estrade_open(&estrade);
     reply_init(&reply, &estrade.desk, false);
     command_begin(&reply, line, strlen(line));
     ck_assert_int_eq(estrade_take(&estrade, &reply), REPLY_LATER);
     ck_assert_str_eq((const char *)estrade.said.data, "");
     ck_assert(desk_take_flush(&estrade.desk));
-    ck_assert(!desk_take_flush(&estrade.desk));
     ck_assert_int_eq(estrade_take(&estrade, &reply), REPLY_LATER);
-    desk_flushed(&estrade.desk);
+    desk_flushed(&estrade.desk, is_sent);
     ck_assert_int_eq(estrade_take(&estrade, &reply), REPLY_DONE);
-    ck_assert_str_eq((const char *)estrade.said.data, "ok\n");
+    ck_assert_str_eq((const char *)estrade.said.data,
+                     is_sent
+                         ? "ok\n"
+                         : "error carbon takes nothing more at the moment: the interval is sent "
+                           "at its end\n");
     reply_release(&reply);
+}
+
+START_TEST(test_flush)
+{
+    estrade_open(&estrade);
+    ask_for_flush(true);
+    ask_for_flush(false);
+    ask_for_flush(true);
     estrade.opts.never_twice = true;
     ck_assert_ptr_nonnull(strstr(ask("flush"), "aggregator"));
     estrade_close(&estrade);
@@ -101,7 +169,7 @@ END_TEST
 int
 main(void)
 {
-    const TTest *const tests[] = {test_wrong, test_table, test_lines, test_flush};
+    const TTest *const tests[] = {test_wrong, test_table, test_lines, test_reload, test_flush};
 
     return estrade_run("command", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -44,7 +44,7 @@ enum stop {
     STOP_CLEARED,   /* all of it */
     STOP_HALTING,   /* asked to end, with the interval open */
     STOP_LAST_SENT, /* that was sent, and not committed */
-    STOP_COUNT,
+    STOP_COUNT,     /* nowhere, and nobody reads what it sends */
 };
 
 /* What the sender has of a flush. */
@@ -245,7 +245,7 @@ read_frames(void)
 {
     struct frame frame;
 
-    if (rig.stop == STOP_BLOCKED)
+    if (rig.stop == STOP_BLOCKED || rig.stop == STOP_COUNT)
         return;
     while (inlet_read(&rig.inlet, &frame) == INLET_FRAME)
         take(rig.sender, &frame);
@@ -516,6 +516,131 @@ START_TEST(test_sender_takes_nothing)
 }
 END_TEST
 
+/* ---- a part of the open interval */
+
+/* A worker that is asked for one. */
+static void
+open_asked(struct desk *desk)
+{
+    if (cycle_open(&rig.cycle, &rig.opts, &rig.filter, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) !=
+            0 ||
+        desk_init(desk, &rig.opts, &rig.cycle.hold) != 0)
+        _exit(2);
+    rig.cycle.desk = desk;
+}
+
+static void
+turn_until(bool (*is_over)(const struct desk *desk), const struct desk *desk)
+{
+    uint64_t deadline_ms = clock_mono_ms() + PATIENCE_MS;
+
+    while (!is_over(desk)) {
+        if (clock_mono_ms() > deadline_ms)
+            _exit(3);
+        cycle_close_if_due(&rig.cycle);
+        turn();
+    }
+}
+
+static bool
+has_closed(const struct desk *desk)
+{
+    (void)desk;
+    return rig.cycle.store->state.phase != STORE_COLLECTING;
+}
+
+static bool
+is_blocked(const struct desk *desk)
+{
+    (void)desk;
+    return rig.cycle.push.state == PUSH_BLOCKED;
+}
+
+static bool
+is_answered(const struct desk *desk)
+{
+    bool is_sent;
+
+    return desk_flush_is_done(desk, 1, &is_sent);
+}
+
+static void
+in_child(void (*act)(void))
+{
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0) {
+        act();
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", status);
+}
+
+/* The sender takes nothing of the part: at its end the interval is closed all the same, and who
+ * wanted the part is answered when the whole is committed. */
+static void
+block_a_part(void)
+{
+    struct desk desk;
+    bool is_sent;
+
+    rig.stop = STOP_NEVER;
+    open_asked(&desk);
+    while (store_region(&rig.cycle.map, 0)->stats.lines < N_NAMES)
+        (void)poll(NULL, 0, 1);
+    (void)desk_want_flush(&desk);
+    rig.stop = STOP_COUNT;
+    turn_until(is_blocked, &desk);
+    if (!rig.cycle.part.is_sent)
+        _exit(4);
+    turn_until(has_closed, &desk);
+    if (is_answered(&desk))
+        _exit(5);
+    rig.stop = STOP_NEVER;
+    turn_until(is_answered, &desk);
+    if (!desk_flush_is_done(&desk, 1, &is_sent) || !is_sent)
+        _exit(6);
+    if (rig.cycle.facts.n_overruns != 0 || rig.sender->last.counts[7] != 1)
+        _exit(7);
+}
+
+START_TEST(test_part_gives_way)
+{
+    set_up(1500);
+    give_names();
+    in_child(block_a_part);
+    ck_assert_uint_eq(rig.sender->n_commits, 1);
+    tear_down();
+}
+END_TEST
+
+/* Whatever is wanted, nothing is sent while carbon is away; the interval's end is another matter.
+ */
+static void
+want_in_vain(void)
+{
+    struct desk desk;
+    bool is_sent;
+
+    rig.stop = STOP_NEVER;
+    open_asked(&desk);
+    board_set(&rig.sender->board.delivery.carbon, BOARD_CARBON_AWAY);
+    (void)desk_want_flush(&desk);
+    turn_until(is_answered, &desk);
+    if (!desk_flush_is_done(&desk, 1, &is_sent) || is_sent || rig.sender->n_tries != 0)
+        _exit(4);
+}
+
+START_TEST(test_part_is_refused)
+{
+    set_up(60000);
+    in_child(want_in_vain);
+    tear_down();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -532,6 +657,8 @@ main(void)
     tcase_add_test(tcase, test_open_at_the_end);
     tcase_add_test(tcase, test_closed_at_the_end);
     tcase_add_test(tcase, test_sender_takes_nothing);
+    tcase_add_test(tcase, test_part_gives_way);
+    tcase_add_test(tcase, test_part_is_refused);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

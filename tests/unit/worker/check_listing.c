@@ -1,5 +1,5 @@
 /*
- * check_listing: list, get and delete.
+ * check_listing: list, get and delete. Time is the test's.
  */
 #include "worker/listing.h"
 
@@ -8,6 +8,16 @@
 #include "estrade.h"
 
 static struct estrade estrade;
+static uint64_t now_ms = 1000000;
+
+uint64_t __wrap_clock_mono_ms(void);
+
+/* The linker puts it in the place of clock_mono_ms. */
+uint64_t
+__wrap_clock_mono_ms(void)
+{
+    return now_ms;
+}
 
 static const char *
 ask(const char *text)
@@ -43,10 +53,111 @@ START_TEST(test_names)
 }
 END_TEST
 
+static void
+set_flushing(bool flushing)
+{
+    hold_begin(&estrade.hold);
+    __atomic_store_n(&estrade.plots[1].region->table.flushing, flushing, __ATOMIC_RELEASE);
+    hold_end(&estrade.hold);
+}
+
+static enum reply_progress
+begin(struct reply *reply, const char *text)
+{
+    char line[64];
+
+    strcpy(line, text);
+    reply_init(reply, &estrade.desk, false);
+    command_begin(reply, line, strlen(line));
+    return estrade_take(&estrade, reply);
+}
+
+/* What it walks must not change under it; who only looks does not wait. */
+START_TEST(test_deletion_waits_for_the_flush)
+{
+    struct reply reply;
+
+    estrade_open(&estrade);
+    estrade_give(&estrade, 0, METRIC_GAUGE, "g", 2);
+    set_flushing(true);
+    ck_assert_int_eq(begin(&reply, "delete g"), REPLY_LATER);
+    ck_assert_str_eq(ask("list"), "ok\ngauge g\n");
+    now_ms += 14999;
+    ck_assert_int_eq(estrade_take(&estrade, &reply), REPLY_LATER);
+    ck_assert_str_eq((const char *)estrade.said.data, "");
+    set_flushing(false);
+    ck_assert_int_eq(estrade_take(&estrade, &reply), REPLY_DONE);
+    ck_assert_str_eq((const char *)estrade.said.data, "ok\ngauge g\n");
+    reply_release(&reply);
+    ck_assert_str_eq(ask("list"), "ok\n");
+    estrade_close(&estrade);
+}
+END_TEST
+
+START_TEST(test_deletion_gives_up)
+{
+    struct reply reply;
+
+    estrade_open(&estrade);
+    estrade_give(&estrade, 0, METRIC_GAUGE, "g", 2);
+    set_flushing(true);
+    ck_assert_int_eq(begin(&reply, "delete g"), REPLY_LATER);
+    now_ms += 15000;
+    ck_assert_int_eq(estrade_take(&estrade, &reply), REPLY_DONE);
+    ck_assert_str_eq((const char *)estrade.said.data,
+                     "error a flush is on its way and does not get on; try again\n");
+    reply_release(&reply);
+    set_flushing(false);
+    ck_assert_str_eq(ask("list"), "ok\ngauge g\n");
+    estrade_close(&estrade);
+}
+END_TEST
+
+static void
+see_nothing(const struct view *view, void *context)
+{
+    (void)view;
+    (void)context;
+}
+
+/* The shards go on between two pieces, also where there are places and no names. */
+START_TEST(test_shards_are_held_for_little)
+{
+    struct view_walk walk = {0};
+    size_t n_places = 1, n_pieces = 0;
+    struct reply reply;
+    char line[] = "list";
+
+    estrade_open(&estrade);
+    for (unsigned i = 0; i < 20000; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "n%u", i);
+        estrade_give(&estrade, 0, METRIC_GAUGE, name, 1);
+    }
+    ck_assert_uint_gt(strlen(ask("delete *")), 20000);
+    hold_begin(&estrade.hold);
+    while (view_step(&estrade.hold, &walk, VIEW_ALL, see_nothing, NULL))
+        n_places++;
+    hold_end(&estrade.hold);
+    ck_assert_uint_gt(n_places, 4 * 512);
+    reply_init(&reply, &estrade.desk, false);
+    command_begin(&reply, line, strlen(line));
+    do {
+        reply.out.len = 0;
+        n_pieces++;
+    } while (reply_step(&reply) == REPLY_MORE);
+    ck_assert_uint_ge(n_pieces, n_places / 512);
+    reply_release(&reply);
+    estrade_close(&estrade);
+}
+END_TEST
+
 int
 main(void)
 {
-    const TTest *const tests[] = {test_names};
+    const TTest *const tests[] = {test_names, test_deletion_waits_for_the_flush,
+                                  test_deletion_gives_up, test_shards_are_held_for_little};
 
     return estrade_run("listing", tests, sizeof(tests) / sizeof(tests[0]));
 }

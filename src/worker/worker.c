@@ -279,11 +279,11 @@ worker_main(const struct worker_opts *opts)
     start_admin(worker);
     ready_tell(opts->ready_fd, opts->detach);
     worker_run(worker);
-    /* Shards that could not be asked to stop end with the process; until then they use all this. */
     finish(worker);
-    if (shards_have_ended(worker)) {
-        release(worker);
-        free(worker);
-    }
+    /* Shards that could not be asked to stop end with the process; until then they use all this. */
+    if (!shards_have_ended(worker))
+        _exit(0);
+    release(worker);
+    free(worker);
     return 0;
 }

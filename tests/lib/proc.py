@@ -1,10 +1,15 @@
 """What /proc says of processes. Never signals anything that it was not given."""
 
+import errno
 import os
+import random
 import re
 import socket
 
 from lib.wait import until
+
+# Below those that the kernel gives away.
+PORTS_FROM, PORTS_EACH, PORT_RANGES = 12000, 2000, 10
 
 
 def stat(pid):
@@ -109,10 +114,20 @@ def udp_queued(port):
 
 
 def free_udp_port():
-    """A UDP port that nobody had a moment ago."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A UDP port that nobody had a moment ago. Each of several processes of one run has a range of
+    its own, none of which the kernel gives away: what a test sends to a server that is gone must not
+    arrive at another's."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    first = PORTS_FROM + number % PORT_RANGES * PORTS_EACH
+    while True:
+        port = random.SystemRandom().randrange(first, first + PORTS_EACH)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
 
 
 def hold_udp_port(port=0):

@@ -12,33 +12,14 @@ static struct estrade estrade;
 static const char *
 ask(const char *text)
 {
-    struct reply reply;
-    char piece[1100];
-
-    strcpy(piece, text);
-    reply_init(&reply, &estrade.desk, true);
-    if (!console_begin(&reply, piece, strlen(piece))) {
-        reply_release(&reply);
-        return NULL;
-    }
-    ck_assert_int_eq(estrade_take(&estrade, &reply), REPLY_DONE);
-    reply_release(&reply);
-    return (const char *)estrade.said.data;
+    return estrade_ask_console(&estrade, text);
 }
 
 static void
 set_up(void)
 {
     estrade_open(&estrade);
-    estrade_give(&estrade, 0, METRIC_COUNTER, "c.x", 3);
-    estrade_give(&estrade, 1, METRIC_COUNTER, "c.x", 0.5);
-    estrade_give(&estrade, 1, METRIC_TIMER, "t", 7);
-    estrade_give(&estrade, 0, METRIC_TIMER, "t", 4);
-    estrade_give(&estrade, 0, METRIC_GAUGE, "g", 5);
-    estrade_give(&estrade, 1, METRIC_GAUGE, "g", 2);
-    estrade_give(&estrade, 0, METRIC_SET, "s", 5);
-    estrade_give(&estrade, 1, METRIC_SET, "s", 5);
-    estrade_give(&estrade, 1, METRIC_SET, "s", 6);
+    estrade_give_all(&estrade);
 }
 
 /* Words are names first, then folders. */

@@ -3,8 +3,6 @@
  */
 #include "worker/maps.h"
 
-#include "worker/console.h"
-
 #include "estrade.h"
 
 static struct estrade estrade;
@@ -12,18 +10,7 @@ static struct estrade estrade;
 static const char *
 ask(const char *text)
 {
-    struct reply reply;
-    char piece[1100];
-
-    strcpy(piece, text);
-    reply_init(&reply, &estrade.desk, true);
-    if (!console_begin(&reply, piece, strlen(piece))) {
-        reply_release(&reply);
-        return NULL;
-    }
-    ck_assert_int_eq(estrade_take(&estrade, &reply), REPLY_DONE);
-    reply_release(&reply);
-    return (const char *)estrade.said.data;
+    return estrade_ask_console(&estrade, text);
 }
 
 /* In many pieces; each name once. */

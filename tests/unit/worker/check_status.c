@@ -3,8 +3,6 @@
  */
 #include "worker/status.h"
 
-#include "worker/command.h"
-
 #include "estrade.h"
 
 static struct estrade estrade;
@@ -12,15 +10,7 @@ static struct estrade estrade;
 static const char *
 ask(const char *text)
 {
-    struct reply reply;
-    char line[1100];
-
-    strcpy(line, text);
-    reply_init(&reply, &estrade.desk, false);
-    command_begin(&reply, line, strlen(line));
-    ck_assert_int_eq(estrade_take(&estrade, &reply), REPLY_DONE);
-    reply_release(&reply);
-    return (const char *)estrade.said.data;
+    return estrade_ask_admin(&estrade, text);
 }
 
 START_TEST(test_status)

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "base/bulletin.h"
+#include "worker/command.h"
+#include "worker/console.h"
 #include "worker/desk.h"
 #include "worker/reply.h"
 
@@ -105,6 +107,54 @@ estrade_take(struct estrade *estrade, struct reply *reply)
     } while (progress == REPLY_MORE);
     ck_assert_int_eq(buf_append(&estrade->said, "", 1), 0);
     return progress;
+}
+
+/* What the console says to a piece of text, NULL where it closes. */
+static inline const char *
+estrade_ask_console(struct estrade *estrade, const char *text)
+{
+    struct reply reply;
+    char piece[1100];
+
+    strcpy(piece, text);
+    reply_init(&reply, &estrade->desk, true);
+    if (!console_begin(&reply, piece, strlen(piece))) {
+        reply_release(&reply);
+        return NULL;
+    }
+    ck_assert_int_eq(estrade_take(estrade, &reply), REPLY_DONE);
+    reply_release(&reply);
+    return (const char *)estrade->said.data;
+}
+
+/* What ADMIN_SOCKET says to a line. */
+static inline const char *
+estrade_ask_admin(struct estrade *estrade, const char *text)
+{
+    struct reply reply;
+    char line[1100];
+
+    strcpy(line, text);
+    reply_init(&reply, &estrade->desk, false);
+    command_begin(&reply, line, strlen(line));
+    ck_assert_int_eq(estrade_take(estrade, &reply), REPLY_DONE);
+    reply_release(&reply);
+    return (const char *)estrade->said.data;
+}
+
+/* Of each type one name that both shards have. */
+static inline void
+estrade_give_all(struct estrade *estrade)
+{
+    estrade_give(estrade, 0, METRIC_COUNTER, "c.x", 3);
+    estrade_give(estrade, 1, METRIC_COUNTER, "c.x", 0.5);
+    estrade_give(estrade, 1, METRIC_TIMER, "t", 7);
+    estrade_give(estrade, 0, METRIC_TIMER, "t", 4);
+    estrade_give(estrade, 0, METRIC_GAUGE, "g", 5);
+    estrade_give(estrade, 1, METRIC_GAUGE, "g", 2);
+    estrade_give(estrade, 0, METRIC_SET, "s", 5);
+    estrade_give(estrade, 1, METRIC_SET, "s", 5);
+    estrade_give(estrade, 1, METRIC_SET, "s", 6);
 }
 
 /* A check's main: runs its tests. */

@@ -55,11 +55,11 @@ def n_descriptors(pid):
 
 
 def sizes(daemon):
-    """{process: (KiB, descriptors)}"""
+    """{process: (KiB, descriptors)}, but for the resolver's, which comes and goes."""
+    pids = {"master": daemon.pid, **{role: daemon.child(role) for role in ("worker", "sender")}}
     return {
-        comm: (int(proc.status(pid)["VmRSS"].split()[0]), n_descriptors(pid))
-        for pid, comm in {daemon.pid: "master", **daemon.children()}.items()
-        if "resolve" not in comm
+        role: (int(proc.status(pid)["VmRSS"].split()[0]), n_descriptors(pid))
+        for role, pid in pids.items()
     }
 
 
@@ -122,3 +122,4 @@ def test_trouble(daemons, sinks, loads, name):
     assert_flat(before, sizes(daemon))
     assert_flat(before, {it: (0, n) for it, (_, n) in during.items()})
     chaos.finish(daemon, sink, load)
+    chaos.assert_no_own_death(daemon)

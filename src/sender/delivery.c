@@ -143,7 +143,8 @@ static void
 failed(struct delivery *delivery, const char *why)
 {
     log_failure(delivery, why);
-    target_doubt(&delivery->target);
+    if (!target_doubt(&delivery->target))
+        outage_hope(&delivery->outage);
     delivery->tally.failures++;
     notice_failure(&delivery->opts->board->delivery);
     if (is_sending(delivery))
@@ -230,11 +231,10 @@ read_addresses(struct delivery *delivery)
 {
     enum target_news news = target_read(&delivery->target, clock_mono_ms());
 
-    if (news == TARGET_NOTHING)
-        return;
     if (news == TARGET_MOVED)
         move(delivery);
-    outage_hope(&delivery->outage);
+    if (news != TARGET_NOTHING)
+        outage_hope(&delivery->outage);
 }
 
 static void
@@ -254,12 +254,11 @@ start(struct delivery *delivery)
 static bool
 has_target(struct delivery *delivery)
 {
-    switch (target_seek(&delivery->target, delivery->stopping, clock_mono_ms())) {
-    case TARGET_READY: return true;
-    case TARGET_WAITING: return false;
-    case TARGET_UNKNOWN: failed(delivery, gai_strerror(delivery->target.error)); break;
-    }
-    return false;
+    enum target_state state = target_seek(&delivery->target, delivery->stopping, clock_mono_ms());
+
+    if (state == TARGET_UNKNOWN)
+        failed(delivery, gai_strerror(delivery->target.error));
+    return state == TARGET_READY;
 }
 
 static void

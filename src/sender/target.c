@@ -55,6 +55,7 @@ take(struct target *target, struct resolved *answer, uint64_t now_ms)
         target->addresses = *answer;
         target->fresh_until_ms = now_ms + target->fresh_ms;
     }
+    target->has_news |= answer->n > 0 && (moved || !was_asked);
     if (moved)
         return TARGET_MOVED;
     return was_asked || answer->n <= 0 ? TARGET_NOTHING : TARGET_UNASKED;
@@ -104,6 +105,7 @@ is_good_enough(const struct target *target, uint64_t now_ms)
 enum target_state
 target_seek(struct target *target, bool hurry, uint64_t now_ms)
 {
+    target->has_news = false;
     if (!target->waiting) {
         if (is_good_enough(target, now_ms))
             return TARGET_READY;
@@ -116,10 +118,13 @@ target_seek(struct target *target, bool hurry, uint64_t now_ms)
     return target->addresses.n > 0 ? TARGET_READY : TARGET_UNKNOWN;
 }
 
-void
+bool
 target_doubt(struct target *target)
 {
+    if (target->has_news)
+        return false;
     target->fresh_until_ms = 0;
+    return true;
 }
 
 void

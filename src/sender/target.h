@@ -23,7 +23,8 @@ struct target {
     uint64_t fresh_until_ms;                    /* before, nobody is asked again */
     bool asked;                                 /* the question at asked_ms has no answer yet */
     uint64_t asked_ms;
-    bool waiting; /* for an answer, until deadline_ms */
+    bool has_news; /* addresses that nobody asked for, not tried yet */
+    bool waiting;  /* for an answer, until deadline_ms */
     uint64_t deadline_ms;
 };
 
@@ -52,8 +53,9 @@ enum target_news target_read(struct target *target, uint64_t now_ms);
  * on its way. hurry: known addresses are used at once, and unknown ones are waited for less. */
 enum target_state target_seek(struct target *target, bool hurry, uint64_t now_ms);
 
-/* The addresses did not work: ask before the next try. */
-void target_doubt(struct target *target);
+/* The addresses did not work: ask before the next try. Returns false, and nothing is to be asked,
+ * where others have come since they were taken. */
+bool target_doubt(struct target *target);
 
 /* No more time than in a hurry is left to wait. */
 void target_hurry(struct target *target, uint64_t now_ms);

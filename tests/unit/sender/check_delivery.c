@@ -107,19 +107,25 @@ carbon_comes(void)
     listens = true;
 }
 
+static void
+tell_where(void)
+{
+    struct resolved answer = {.n = 1, .destination = "here:2003"};
+    struct net_address *address = &answer.addresses[0];
+
+    address->len = sizeof(address->storage);
+    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address->storage, &address->len), 0);
+    ck_assert_int_eq((int)write(answers, &answer, sizeof(answer)), (int)sizeof(answer));
+}
+
 /* Every question has its answer. */
 static void
 resolve(void)
 {
-    struct resolved answer = {.n = 1, .destination = "here:2003"};
-    struct net_address *address = &answer.addresses[0];
     char byte;
 
-    if (read(asked, &byte, 1) != 1)
-        return;
-    address->len = sizeof(address->storage);
-    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address->storage, &address->len), 0);
-    ck_assert_int_eq((int)write(answers, &answer, sizeof(answer)), (int)sizeof(answer));
+    if (read(asked, &byte, 1) == 1)
+        tell_where();
 }
 
 static void
@@ -396,6 +402,41 @@ START_TEST(test_name_that_moves)
 }
 END_TEST
 
+/* An answer that nobody asked for comes while an old place is tried: when that fails the new one is
+ * next, without a wait or a question, and when that fails, too, both. */
+START_TEST(test_news_while_sending)
+{
+    char byte;
+    int old;
+
+    set_up();
+    begin();
+    carbon_comes();
+    take_flush(1, 10);
+    go();
+    old = listener;
+    listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    carbon_comes();
+    tell_where();
+    go();
+    ck_assert(delivery.item.kind != BACKLOG_NOTHING);
+    close(old); /* with what it has not accepted */
+    ck_assert(meet(WELL));
+    ck_assert_uint_eq(heard.n_lines[1], 10);
+    ck_assert_int_eq((int)read(asked, &byte, 1), -1);
+    ck_assert_uint_eq(delivery.tally.failures, 1);
+    take_flush(2, 10);
+    ck_assert(meet(RESETS));
+    ck_assert_uint_gt(delivery.outage.retry_ms, now_ms);
+    now_ms += INTERVAL_MS;
+    delivery_go(&delivery);
+    ck_assert_int_eq((int)read(asked, &byte, 1), 1);
+    tell_where();
+    ck_assert(meet(WELL));
+    tear_down();
+}
+END_TEST
+
 /* Records that are not what they were are not sent. */
 START_TEST(test_damaged_in_memory)
 {
@@ -451,6 +492,7 @@ main(void)
     tcase_add_test(tcase, test_peers_that_count);
     tcase_add_test(tcase, test_replay);
     tcase_add_test(tcase, test_name_that_moves);
+    tcase_add_test(tcase, test_news_while_sending);
     tcase_add_test(tcase, test_damaged_in_memory);
     tcase_add_test(tcase, test_stop);
     suite_add_tcase(suite, tcase);

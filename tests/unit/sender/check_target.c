@@ -165,6 +165,23 @@ START_TEST(test_unasked)
 }
 END_TEST
 
+/* What fails are those from before the answer that nobody asked for. */
+START_TEST(test_doubt_of_old_ones)
+{
+    learn(NOW_MS, 1);
+    answer_as(HERE, 1, 2);
+    ck_assert_int_eq(target_read(&target, NOW_MS), TARGET_UNASKED);
+    ck_assert(!target_doubt(&target));
+    ck_assert_int_eq(target_seek(&target, false, NOW_MS), TARGET_READY);
+    ck_assert(!was_asked());
+    ck_assert(target_doubt(&target));
+    learn(NOW_MS, 3);
+    answer_as(HERE, EAI_AGAIN, 0); /* none to be tried */
+    ck_assert_int_eq(target_read(&target, NOW_MS), TARGET_NOTHING);
+    ck_assert(target_doubt(&target));
+}
+END_TEST
+
 START_TEST(test_moved)
 {
     learn(NOW_MS, 1);
@@ -214,6 +231,7 @@ main(void)
     tcase_add_test(tcase, test_bad_news);
     tcase_add_test(tcase, test_hurry);
     tcase_add_test(tcase, test_unasked);
+    tcase_add_test(tcase, test_doubt_of_old_ones);
     tcase_add_test(tcase, test_moved);
     tcase_add_test(tcase, test_nobody_to_ask);
     suite_add_tcase(suite, tcase);

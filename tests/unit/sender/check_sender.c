@@ -809,15 +809,18 @@ START_TEST(test_hanging_resolver)
     hear_and_reset();
     take_ask();
     start_ms = clock_mono_ms();
-    assert_flush_delivered(2);
-    give_flush(3);
-    assert_flush_delivered(3);
-    ck_assert_uint_lt(clock_mono_ms() - start_ms, 2500);
+    /* A second for the retry and one for the answer: one for each would be eight more. */
+    for (unsigned flush = 2; flush <= 10; flush++) {
+        if (flush > 2)
+            give_flush(flush);
+        assert_flush_delivered(flush);
+    }
+    ck_assert_uint_lt(clock_mono_ms() - start_ms, 8000);
     assert_not_asked();
     answer_with(other);
-    give_flush(4);
+    give_flush(11);
     close(hear_at(other));
-    ck_assert_int_eq(strncmp(rig.heard, "stats.a 4 ", 10), 0);
+    ck_assert_int_eq(strncmp(rig.heard, "stats.a 11 ", 11), 0);
     close(other);
     end_frames();
     assert_ends_well();
@@ -853,7 +856,7 @@ START_TEST(test_unasked_answer)
     start_ms = clock_mono_ms();
     answer_as(moves[_i].destination, other);
     close(hear_at(other));
-    ck_assert_uint_lt(clock_mono_ms() - start_ms, 1500);
+    ck_assert_uint_lt(clock_mono_ms() - start_ms, 3000);
     ck_assert_int_eq(strncmp(rig.heard, "stats.a 1 ", 10), 0);
     close(other);
     end_frames();
@@ -878,7 +881,7 @@ START_TEST(test_move_while_sending)
     start_ms = clock_mono_ms();
     answer_as("elsewhere:2003", other);
     close(hear_at(other));
-    ck_assert_uint_lt(clock_mono_ms() - start_ms, 1500);
+    ck_assert_uint_lt(clock_mono_ms() - start_ms, PATIENCE_MS);
     ck_assert_int_eq(strncmp(rig.heard, "stats.a 1 ", 10), 0);
     close(peer);
     shutdown(other, SHUT_RDWR); /* the sender may have inherited it */
@@ -1379,7 +1382,7 @@ START_TEST(test_heartbeat)
         uint64_t before = board_get(beat), start_ms = clock_mono_ms();
 
         while (board_get(beat) == before) {
-            ck_assert_uint_lt(clock_mono_ms() - start_ms, 1000);
+            ck_assert_uint_lt(clock_mono_ms() - start_ms, 4000);
             poll(NULL, 0, 2);
         }
     }

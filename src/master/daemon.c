@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -26,6 +27,9 @@
 
 /* The worker's and the sender's grace, and some. */
 #define STOP_PATIENCE_MS 30000
+/* Whoever asks whether a daemon runs holds the pidfile's lock for a moment. */
+#define LOOK_TRIES    100
+#define LOOK_PAUSE_MS 10
 
 static void
 report(struct daemon *daemon, int status)
@@ -203,25 +207,62 @@ is_daemon(pid_t pid)
     return n == (ssize_t)sizeof(DAEMON_COMM) && memcmp(comm, DAEMON_COMM "\n", (size_t)n) == 0;
 }
 
+static void
+pause_a_little(void)
+{
+    const struct timespec pause = {.tv_nsec = LOOK_PAUSE_MS * 1000000};
+
+    nanosleep(&pause, NULL);
+}
+
+/* What pidfile_open says of a file that somebody holds: with a pid in it, with none yet, with what
+ * is none, and gone meanwhile. */
+static bool
+is_held(int error)
+{
+    return error == EEXIST || error == EAGAIN || error == EINVAL || error == ENOENT;
+}
+
+/* Tries again where it is no daemon that holds it. Returns 0, or -errno with the pid, -1 where
+ * there is none, of who does. */
+static int
+open_pidfile(struct daemon *daemon, pid_t *out_other)
+{
+    int error = 0;
+
+    for (int i = 0; i < LOOK_TRIES; i++) {
+        *out_other = -1;
+        daemon->pidfile = pidfile_open(daemon->path, S_IRUSR | S_IWUSR, out_other);
+        if (daemon->pidfile != NULL)
+            return 0;
+        error = errno;
+        if (!is_held(error) || (error == EEXIST && is_daemon(*out_other)))
+            break;
+        pause_a_little();
+    }
+    return -error;
+}
+
 /* The file is for its owner alone, also where an older one is taken over: who may open it may lock
  * it, and the lock is what counts. */
 int
 daemon_lock(struct daemon *daemon)
 {
     pid_t other = -1;
+    int error = open_pidfile(daemon, &other);
 
-    daemon->pidfile = pidfile_open(daemon->path, S_IRUSR | S_IWUSR, &other);
-    if (daemon->pidfile == NULL && errno == EEXIST && is_daemon(other))
+    if (error == -EEXIST && is_daemon(other))
         fatalx(EX_CONFIG, "pidfile (%s): already running as pid %d; stop it or set PIDFILE",
                daemon->path, (int)other);
-    if (daemon->pidfile == NULL && errno == EEXIST)
+    if (error == -EEXIST)
         fatalx(EX_CONFIG, "pidfile (%s): locked by another process; end it or set PIDFILE",
                daemon->path);
-    if (daemon->pidfile == NULL ||
-        fchmod(pidfile_fileno(daemon->pidfile), S_IRUSR | S_IWUSR) != 0 ||
-        pidfile_write(daemon->pidfile) != 0)
+    if (error == 0 && (fchmod(pidfile_fileno(daemon->pidfile), S_IRUSR | S_IWUSR) != 0 ||
+                       pidfile_write(daemon->pidfile) != 0))
+        error = -errno;
+    if (error != 0)
         fatalx(EX_CONFIG, "cannot write pidfile (%s): %s; set PIDFILE", daemon->path,
-               strerror(errno));
+               strerror(-error));
     return pidfile_fileno(daemon->pidfile);
 }
 
@@ -240,10 +281,26 @@ read_pid(int fd)
     return (pid_t)pid;
 }
 
+/* By a daemon: its lock is exclusive, and who only looks shares his. */
 static bool
 is_locked(int fd)
 {
-    return flock(fd, LOCK_EX | LOCK_NB) != 0;
+    return flock(fd, LOCK_SH | LOCK_NB) != 0;
+}
+
+/* Unless a daemon has it, alone; or else with those who do not stop looking at it. */
+static bool
+take_lock(int fd)
+{
+    for (int i = 0; i < LOOK_TRIES; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return true;
+        if (is_locked(fd) && is_daemon(read_pid(fd)))
+            return false;
+        (void)flock(fd, LOCK_UN); /* two that end it must not wait for each other */
+        pause_a_little();
+    }
+    return !is_locked(fd);
 }
 
 /* Sends SIGTERM and waits for the end. Returns what daemon_stop does. */
@@ -295,12 +352,12 @@ daemon_stop(const char *path)
         return say(0, "pidfile (%s) does not exist. Daemon not running?", path);
     if (fd < 0)
         return say(1, "pidfile (%s) cannot be read: %s", path, strerror(errno));
-    if (is_locked(fd)) {
-        status = stop_owner(fd, path);
-    } else {
+    if (take_lock(fd)) {
         /* Held while the file goes, so that a daemon that starts now makes its own. */
         (void)unlink(path);
         status = say(0, "pidfile (%s) is stale. Daemon not running?", path);
+    } else {
+        status = stop_owner(fd, path);
     }
     close(fd);
     return status;

@@ -2,11 +2,13 @@
 
 `make test-package` installs it on machines of its own and looks at it there."""
 
+import concurrent.futures
 import os
 import re
 import shutil
 import signal
 import subprocess
+import threading
 
 import pytest
 
@@ -98,7 +100,8 @@ def test_script_is_for_every_shell():
 
 
 @pytest.mark.skipif(not installed("checkbashisms"), reason="devscripts is not installed")
-@pytest.mark.parametrize("name", ["init/pystatsd.init", "debian/pystatsd.postrm"])
+@pytest.mark.parametrize("name", ["init/pystatsd.init", "debian/pystatsd.postrm",
+                                  "debian/pystatsd.prerm"])
 def test_script_has_nothing_of_bash(name):
     done = subprocess.run(["checkbashisms", "--force", os.path.join(ROOT, name)],
                           capture_output=True, text=True, check=False)
@@ -215,6 +218,17 @@ def test_somebody_elses_daemon(script, place, action):
     assert proc.alive(script.pid)
 
 
+@pytest.mark.skipif(not IS_ROOT, reason="takes root: to be somebody else")
+def test_nobodys_business(script, place):
+    """Where nothing runs either; what changes nothing is for everybody."""
+    os.chmod(place, 0o755)
+    for action in ("start", "stop", "restart", "reload", "force-reload", "try-restart"):
+        status, said = script.run(action, user=AS_NOBODY)
+        assert status == 4 and f"{place} cannot be written to" in said, (action, status, said)
+    assert script.run("status", user=AS_NOBODY)[0] == 3
+    assert script.run("begin", user=AS_NOBODY)[0] == 2
+
+
 def test_port_in_use(script):
     other = proc.hold_udp_port()
     script.write({**script.usual, "LOCAL_PYSTATD_PORT": other.getsockname()[1]})
@@ -235,6 +249,29 @@ def test_pidfile_of_the_dead(script):
     assert script.status("start") == 0
     assert script.pid != pid
     assert script.status("status") == 0
+
+
+def test_many_look_at_once(script):
+    """None takes another for a daemon, and the one that starts meanwhile is not held up."""
+    script.write_pid(2**22)  # nobody's
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(script.status, ["status"] * 40)) == {1}
+        over = threading.Event()
+        lookers = [pool.submit(look_until, script, over) for _ in range(4)]
+        status, said = script.run("start")
+        over.set()
+        seen = set().union(*(it.result() for it in lookers))
+    assert status == 0, said
+    assert script.status("status") == 0 and proc.stat(script.pid)[0] == "pystatsd-master"
+    assert seen <= {0, 1, 3}
+
+
+def look_until(script, over):
+    """What `status` answers until then."""
+    seen = set()
+    while not over.is_set():
+        seen.add(script.status("status"))
+    return seen
 
 
 @pytest.mark.parametrize("action", ["stop", "restart", "reload", "try-restart"])

@@ -149,6 +149,71 @@ start_holder(const char *comm, const char *text)
     return pid;
 }
 
+/* Processes that look at the pidfile again and again, most of the time. */
+#define LOOKERS 2
+#define TURNS   5
+
+static void
+start_lookers(pid_t pids[LOOKERS])
+{
+    for (int i = 0; i < LOOKERS; i++) {
+        pids[i] = fork();
+        ck_assert_int_ge(pids[i], 0);
+        if (pids[i] != 0)
+            continue;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;) {
+            int fd = open(path, O_RDONLY);
+
+            if (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) == 0)
+                usleep(3000);
+            close(fd);
+            usleep(2000);
+        }
+    }
+}
+
+static void
+end_lookers(const pid_t pids[LOOKERS])
+{
+    for (int i = 0; i < LOOKERS; i++) {
+        ck_assert_int_eq(kill(pids[i], SIGKILL), 0);
+        ck_assert_int_eq(waitpid(pids[i], NULL, 0), pids[i]);
+    }
+}
+
+/* Until somebody has it. */
+static void
+write_looked_at(const char *text)
+{
+    int fd;
+
+    write_file(text);
+    fd = open(path, O_RDONLY);
+    ck_assert_int_ge(fd, 0);
+    while (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        ck_assert_int_eq(flock(fd, LOCK_UN), 0);
+        usleep(100);
+    }
+    close(fd);
+}
+
+START_TEST(test_stop_while_others_look)
+{
+    pid_t pids[LOOKERS];
+    char said[512];
+
+    start_lookers(pids);
+    for (int i = 0; i < TURNS; i++) {
+        write_looked_at("4194304\n"); /* nobody's */
+        ck_assert_int_eq(stop(said, sizeof(said)), 0);
+        ck_assert_msg(strstr(said, "is stale. Daemon not running?\n") != NULL, "%s", said);
+        ck_assert(!is_there(path));
+    }
+    end_lookers(pids);
+}
+END_TEST
+
 static void
 assert_alive_then_end(pid_t pid)
 {
@@ -351,6 +416,22 @@ START_TEST(test_stale_pidfile_is_taken_over)
 }
 END_TEST
 
+START_TEST(test_stale_pidfile_that_others_look_at)
+{
+    pid_t pids[LOOKERS];
+    char said[512];
+
+    start_lookers(pids);
+    for (int i = 0; i < TURNS; i++) {
+        write_looked_at("4194304\n");
+        ck_assert_int_eq(run(path, serve), 0);
+        ck_assert_int_eq(stop(said, sizeof(said)), 0);
+        ck_assert_str_eq(said, "");
+    }
+    end_lookers(pids);
+}
+END_TEST
+
 /* Whoever may open it could hold its lock, and keep the daemon from starting. */
 START_TEST(test_pidfile_is_for_its_owner)
 {
@@ -491,6 +572,7 @@ main(void)
     tcase_add_checked_fixture(tcase, make_directory, remove_directory);
     tcase_add_test(tcase, test_stop_without_a_pidfile);
     tcase_add_loop_test(tcase, test_stop_with_a_stale_pidfile, 0, sizeof(stale) / sizeof(stale[0]));
+    tcase_add_test(tcase, test_stop_while_others_look);
     tcase_add_test(tcase, test_stop_where_no_file_can_be);
     tcase_add_test(tcase, test_stop_ends_the_daemon);
     tcase_add_test(tcase, test_stop_leaves_others_alone);
@@ -502,6 +584,7 @@ main(void)
     tcase_add_test(tcase, test_where_a_daemon_lives);
     tcase_add_test(tcase, test_ready_then_stopped);
     tcase_add_test(tcase, test_stale_pidfile_is_taken_over);
+    tcase_add_test(tcase, test_stale_pidfile_that_others_look_at);
     tcase_add_loop_test(tcase, test_pidfile_is_for_its_owner, 0, 2);
     tcase_add_loop_test(tcase, test_who_holds_the_pidfile, 0, sizeof(holders) / sizeof(holders[0]));
     tcase_add_test(tcase, test_pidfile_that_cannot_be_removed_is_emptied);

@@ -17,6 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/net.h"
 #include "master/folder.h"
 
@@ -225,6 +226,29 @@ asking_open(struct asking *asking, const struct master_opts *opts, gid_t gid,
         asking->console = fd;
     }
     return 0;
+}
+
+void
+asking_log(const struct asking *asking, const struct master_opts *opts)
+{
+    char folder[CONFIG_TEXT_MAX];
+    struct stat status;
+    mode_t needed = 0;
+
+    if (asking->admin < 0)
+        return;
+    folder_of(asking->path, folder);
+    if (stat(folder, &status) != 0)
+        return;
+    if ((opts->admin_mode & S_IWGRP) != 0)
+        needed = status.st_gid == getegid() ? S_IXGRP : S_IXOTH;
+    if ((opts->admin_mode & S_IWOTH) != 0)
+        needed |= S_IXOTH;
+    if ((status.st_mode & needed) != needed)
+        log_warnx(
+            "ADMIN_SOCKET_MODE=%04o lets others ask, but they do not get through to the socket: "
+            "chmod a+x %s",
+            opts->admin_mode, folder);
 }
 
 void

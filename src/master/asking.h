@@ -26,6 +26,10 @@ struct asking {
 int asking_open(struct asking *asking, const struct master_opts *opts, gid_t gid,
                 char error[ASKING_ERROR_MAX]);
 
+/* Warns where the socket's mode lets others in and its directory, which is not touched, does not.
+ */
+void asking_log(const struct asking *asking, const struct master_opts *opts);
+
 /* Removes the socket's file, where it still is the one and may be removed. The descriptors are the
  * caller's to close. */
 void asking_remove(struct asking *asking);

@@ -11,16 +11,17 @@
 
 #define FOLDER_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-/* By its descriptor: what its name leads to may be another one by now. */
+/* By its descriptor: what its name leads to may be another one by now. The mode goes first, while it
+ * is still the caller's. */
 static int
-give(const char *path, uid_t uid, gid_t gid)
+give(const char *path, mode_t mode, uid_t uid, gid_t gid)
 {
     int fd = open(path, FOLDER_FLAGS);
     int result;
 
     if (fd < 0)
         return -errno;
-    result = fchown(fd, uid, gid) == 0 ? 0 : -errno;
+    result = fchmod(fd, mode) == 0 && fchown(fd, uid, gid) == 0 ? 0 : -errno;
     close(fd);
     return result;
 }
@@ -29,7 +30,7 @@ int
 folder_make(const char *path, mode_t mode, uid_t uid, gid_t gid)
 {
     if (mkdir(path, mode) == 0)
-        return give(path, uid, gid);
+        return give(path, mode, uid, gid);
     return errno == EEXIST ? 0 : -errno;
 }
 

@@ -8,8 +8,8 @@
 
 #include "master/config.h"
 
-/* Makes the directory where it is missing, for that user and group alone. One that is there stays
- * as it is. Returns 0 or -errno. */
+/* Makes the directory where it is missing, for that user and group, with that mode whatever the
+ * umask is. One that is there stays as it is. Returns 0 or -errno. */
 int folder_make(const char *path, mode_t mode, uid_t uid, gid_t gid);
 
 /* Opens the directory, to which the process must be allowed to write by now. Returns the

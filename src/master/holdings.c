@@ -200,6 +200,7 @@ holdings_log(const struct holdings *holdings, const struct master_opts *opts)
     int size = fcntl(holdings->pipe_write, F_GETPIPE_SZ);
 
     listen_log(&holdings->listeners, opts->receive_buffer);
+    asking_log(&holdings->asking, opts);
     if (size < PIPE_BYTES)
         log_info("the pipe between worker and sender holds %d of %d bytes; raise "
                  "fs.pipe-max-size or fs.pipe-user-pages-soft",

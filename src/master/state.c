@@ -22,6 +22,8 @@
 #include "worker/worker.h"
 
 #define RETRY_MS 20
+/* Others may pass: the admin socket can be in it, whose own mode says who may ask. */
+#define DIR_MODE (S_IRWXU | S_IXGRP | S_IXOTH)
 
 /* A directory on its way to being open files. */
 struct opening {
@@ -56,11 +58,15 @@ is_ours(int fd, mode_t type)
 static int
 open_dir(struct opening *opening)
 {
-    if (mkdir(opening->dir, S_IRWXU) != 0 && errno != EEXIST)
+    bool is_new = mkdir(opening->dir, DIR_MODE) == 0;
+
+    if (!is_new && errno != EEXIST)
         return refuse(opening, "cannot make the directory: %s", strerror(errno));
     opening->dir_fd = open(opening->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (opening->dir_fd < 0)
         return refuse(opening, "cannot open the directory: %s", strerror(errno));
+    if (is_new)
+        (void)fchmod(opening->dir_fd, DIR_MODE); /* whatever the umask is */
     if (is_ours(opening->dir_fd, S_IFDIR))
         return 0;
     close(opening->dir_fd);

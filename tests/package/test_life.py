@@ -117,12 +117,25 @@ def test_metrics_reach_carbon(served, machine, carbon):
     until(lambda: 7 in carbon.series("stats.timers.t.upper").values(), "the timer")
 
 
+def may_ask(machine, *who):
+    return machine.status("setpriv", "--reuid=65534", "--regid=65534", *who, "pystatsd", "list") == 0
+
+
 def test_can_be_asked(served, machine):
-    """By the command, where the package's settings have it; by nobody but root."""
+    """By the command, where the package's settings have it; by nobody but root, and by members of the
+    group that the settings name."""
     said = machine.run("pystatsd", "status", "--check").stdout
     assert said.startswith("OK - ")
     assert "gauge g" in machine.run("pystatsd", "list").stdout.splitlines()
-    assert machine.status("setpriv", "--reuid=65534", "--clear-groups", "pystatsd", "list") != 0
+    assert not may_ask(machine, "--groups=adm")
+    served.configure(GROUP="adm", ADMIN_SOCKET_MODE="0660")
+    pids = served.wait_up()
+    served.do("restart")
+    served.wait_up(pids.values())
+    assert may_ask(machine, "--groups=adm") and not may_ask(machine, "--clear-groups")
+    served.configure(GROUP='""', ADMIN_SOCKET_MODE="0600")
+    served.do("restart")
+    assert not may_ask(machine, "--groups=adm")
 
 
 @pytest.mark.parametrize("name", ["worker", "sender"])

@@ -5,14 +5,16 @@ import select
 import signal
 import socket
 import stat
+import subprocess
 import time
 
 import pytest
 
 from lib import asking, ledger, proc
-from lib.daemon import IS_ROOT, run
+from lib.daemon import BUILD, IS_ROOT, run
 from lib.wait import until
 
+COMMAND = os.path.join(BUILD, "pystatsd")
 COMMANDS = ["status", "config", "list", "get", "delete", "flush", "reload", "help"]
 
 
@@ -75,6 +77,30 @@ def test_mode_and_end(asked):
     assert daemon.stop() == 0
     # What is root's, the daemon can take away no more; the next one does.
     assert os.path.exists(path) == IS_ROOT
+
+
+def may_ask(path, *who):
+    """Whether such a user gets an answer from a daemon's socket."""
+    done = subprocess.run(["setpriv", "--reuid=nobody", "--regid=nogroup", *who, COMMAND, "list",
+                           "--socket", path], capture_output=True, text=True, check=False)
+    return done.returncode == 0
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="takes root: to be several users")
+def test_members_of_the_group_may_ask(daemons, place):
+    """Also where the socket is beside what is the daemon's alone, as in the package's settings."""
+    state = os.path.join(place, "state")
+    path = os.path.join(state, "admin.sock")
+    settings = {"STATE_DIR": state, "ADMIN_SOCKET": path, "GROUP": "adm",
+                "ADMIN_SOCKET_MODE": "0660"}
+    daemon = daemons(None, settings)
+    assert may_ask(path, "--groups=adm") and not may_ask(path, "--clear-groups")
+    assert not daemon.warnings("ADMIN_SOCKET_MODE")
+    assert daemon.stop() == 0
+    os.chmod(state, 0o700)
+    daemon = daemons(None, settings)
+    assert not may_ask(path, "--groups=adm")
+    assert len(daemon.warnings(f"chmod a+x {state}")) == 1
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="takes root: to be without its privileges")

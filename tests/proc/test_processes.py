@@ -165,8 +165,8 @@ def test_files_of_the_state(daemons, sink, place):
     user = pwd.getpwnam("nobody").pw_uid if IS_ROOT else owner
     assert {os.stat(path).st_uid for path in (state, f"{state}/worker-1.arena")} == {owner}
     assert {os.stat(path).st_uid for path in (spool, os.path.dirname(gauges))} == {user}
-    for path in state, spool, os.path.dirname(gauges):
-        assert os.stat(path).st_mode & 0o7777 == 0o700, path
+    modes = {state: 0o711, spool: 0o700, os.path.dirname(gauges): 0o700}
+    assert {path: os.stat(path).st_mode & 0o7777 for path in modes} == modes
 
 
 def test_children_end_with_the_master(daemon):

@@ -38,11 +38,13 @@ START_TEST(test_made_and_given_away)
 {
     uid_t uid = geteuid() == 0 ? NOBODY : geteuid();
     gid_t gid = geteuid() == 0 ? NOBODY : getegid();
+    mode_t mask = umask(077);
     struct stat stat;
 
-    ck_assert_int_eq(folder_make(path, 0700, uid, gid), 0);
+    ck_assert_int_eq(folder_make(path, 0710, uid, gid), 0);
+    umask(mask);
     ck_assert_int_eq(lstat(path, &stat), 0);
-    ck_assert_uint_eq(stat.st_mode, S_IFDIR | S_IRWXU);
+    ck_assert_uint_eq(stat.st_mode, S_IFDIR | 0710);
     ck_assert_uint_eq(stat.st_uid, uid);
     ck_assert_uint_eq(stat.st_gid, gid);
 }

@@ -85,12 +85,14 @@ static const char *const names[] = {"worker-1.arena", "sender-1.arena", "quarant
 
 START_TEST(test_made)
 {
+    mode_t mask = umask(077);
     struct state state;
     struct stat stat;
 
     ck_assert_int_eq(state_open(&state, dir, 0, error), 0);
+    umask(mask);
     ck_assert_int_eq(lstat(dir, &stat), 0);
-    ck_assert_uint_eq(stat.st_mode, S_IFDIR | S_IRWXU);
+    ck_assert_uint_eq(stat.st_mode, S_IFDIR | S_IRWXU | S_IXGRP | S_IXOTH);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         ck_assert_int_eq(lstat(path_of(names[i]), &stat), 0);
         ck_assert_uint_eq(stat.st_mode, S_IFREG | S_IRUSR | S_IWUSR);

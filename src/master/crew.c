@@ -142,6 +142,31 @@ tell_board(struct crew *crew, enum role role, pid_t pid)
     board_set(&board->n_restarts, crew->children[role].n_restarts);
 }
 
+/* The first that ends the daemon is the last thing that it says; another is said at once. */
+static void
+note_failure(struct crew *crew, const char text[CREW_TEXT_MAX])
+{
+    if (crew->failure[0] == '\0')
+        memcpy(crew->failure, text, CREW_TEXT_MAX);
+    else
+        log_warnx("%s", text);
+}
+
+static void
+log_unstarted(struct crew *crew, enum role role, const char *why)
+{
+    const char *name = roles[role].name;
+    struct log_event again = {
+        .level = LOG_WARNING, .reason = why, .name = name, .limit = &crew->said_unstarted[role]};
+    char text[CREW_TEXT_MAX] = "";
+
+    snprintf(text, sizeof(text), "cannot start the %s: %s", name, why);
+    if (crew->children[role].has_served)
+        log_event(&again, "%s", text);
+    else
+        note_failure(crew, text);
+}
+
 static void
 start_child(struct crew *crew, enum role role)
 {
@@ -153,13 +178,7 @@ start_child(struct crew *crew, enum role role)
         tell(crew, role, (struct child_event){.kind = CHILD_STARTED, .pid = pid});
         return;
     }
-    snprintf(crew->failure, sizeof(crew->failure), "cannot start the %s: %s", roles[role].name,
-             strerror(-pid));
-    log_event(&(struct log_event){.level = LOG_WARNING,
-                                  .reason = strerror(-pid),
-                                  .name = roles[role].name,
-                                  .limit = &crew->said_unstarted[role]},
-              "%s", crew->failure);
+    log_unstarted(crew, role, strerror(-pid));
     tell(crew, role, (struct child_event){.kind = CHILD_EXITED, .status = 0});
 }
 
@@ -211,17 +230,16 @@ log_end(struct crew *crew, enum role role, pid_t pid, const struct child_event *
 static void
 give_up(struct crew *crew, enum role role, pid_t pid, const struct child_event *event)
 {
-    bool permanent =
-        WIFEXITED(event->status) && WEXITSTATUS(event->status) == CHILD_STATUS_PERMANENT;
-    char text[CHILD_TEXT_MAX];
+    bool permanent = event->status == W_EXITCODE(CHILD_STATUS_PERMANENT, 0);
+    char status[CHILD_TEXT_MAX], text[CREW_TEXT_MAX] = "";
 
     crew->exit_status = permanent ? EX_CONFIG : EXIT_FAILURE;
     if (pid == 0)
-        return; /* it could not be started; that has been said */
-    child_format_status(event->status, text);
-    snprintf(crew->failure, sizeof(crew->failure), "%s (pid %d) died%s: %s", roles[role].name,
-             (int)pid, crew->children[role].has_served ? "" : " before it could serve", text);
-    log_warnx("%s; stopping", crew->failure);
+        return; /* it could not be started; that has been noted */
+    child_format_status(event->status, status);
+    snprintf(text, sizeof(text), "%s (pid %d) died%s: %s", roles[role].name, (int)pid,
+             crew->children[role].has_served ? "" : " before it could serve", status);
+    note_failure(crew, text);
 }
 
 static void

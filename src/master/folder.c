@@ -11,8 +11,8 @@
 
 #define FOLDER_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-/* By its descriptor: what its name leads to may be another one by now. The mode goes first, while it
- * is still the caller's. */
+/* By its descriptor: what its name leads to may be another one by now. The mode goes first, while
+ * it is still the caller's. */
 static int
 give(const char *path, mode_t mode, uid_t uid, gid_t gid)
 {

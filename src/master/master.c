@@ -58,8 +58,13 @@ begin_stop(struct master *master)
     if (master->stopping)
         return;
     master->stopping = true;
-    log_info("stopping: delivering what is left, for up to 10 s");
-    service_say(service_of(master), SERVICE_STOPPING, "Stopping: delivering what is left");
+    if (master->ready) {
+        log_info("stopping: delivering what is left, for up to 10 s");
+        service_say(service_of(master), SERVICE_STOPPING, "Stopping: delivering what is left");
+    } else {
+        log_info("stopping before it could serve");
+        service_say(service_of(master), SERVICE_STOPPING, "Stopping before it could serve");
+    }
     crew_stop(&master->crew);
 }
 

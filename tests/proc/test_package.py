@@ -66,6 +66,20 @@ def test_exposure(unit):
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.parametrize("status, slept", [("0", ""), ("78", "1"), ("1", "5"), ("KILL", ""),
+                                           ("ABRT", ""), ("", "")])
+def test_only_a_start_that_failed_waits_for_the_next(place, status, slept):
+    """A log that says the same four times a second helps nobody; a crash is made good at once."""
+    shell = re.search(r"^ExecStopPost=/bin/sh -c '(.*)'$", text_of("init/pystatsd.service"), re.M)
+    sleep = os.path.join(place, "sleep")
+    with open(sleep, "w", encoding="ascii") as file:
+        file.write('#!/bin/sh\nprintf %s "$1"\n')
+    os.chmod(sleep, 0o755)
+    done = subprocess.run(["/bin/sh", "-c", shell.group(1)], capture_output=True, text=True,
+                          env={"EXIT_STATUS": status, "PATH": place}, check=True)
+    assert done.stdout == slept
+
+
 # --- /etc/init.d/pystatsd ---
 
 

@@ -184,6 +184,19 @@ def test_worker_that_cannot_start(place, args):
     assert not os.path.exists(pidfile) or os.path.getsize(pidfile) == 0
 
 
+@pytest.mark.skipif(not IS_ROOT, reason="takes root: its own first process is none too many")
+def test_no_process_can_be_started():
+    """Each failure is told once, and no delivery of what there is not."""
+    argv = command({**QUIET, "LOCAL_PYSTATSD_PORT": str(proc.free_udp_port())})
+    result = subprocess.run(["prlimit", "--nproc=1", *argv], stdin=subprocess.DEVNULL,
+                            capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert result.returncode == 1, result.stderr
+    told = [line.split("master: ")[1] for line in result.stderr.splitlines()]
+    assert "cannot start the worker: " in result.stderr.splitlines()[-1]
+    assert len(set(told)) == len(told) and not any("delivering" in it for it in told), told
+    assert sum("cannot start" in it for it in told) == 2, told
+
+
 def test_unknown_flag():
     result = run(QUIET, ["--no-such-flag"])
     assert result.returncode == EX_CONFIG and "no-such-flag" in result.stderr

@@ -1,6 +1,7 @@
 /*
  * confile: reads the configuration file and holds every line against the subset that sh, systemd
- * and libconfuse read alike. Knows the grammar of a line; must not know any key.
+ * and libconfuse read alike, and the comments behind a value that sh alone knows. Knows the grammar
+ * of a line; must not know any key.
  */
 #include "master/confile.h"
 
@@ -30,7 +31,7 @@ static const char WHY_DOUBLE[] = "expected a closing \" with no \\ $ or backquot
 static const char WHY_SINGLE[] = "expected a closing ' with no \\ before it";
 static const char WHY_LIST[] = "expected a list as {a,b,c}, without blanks or quotes";
 static const char WHY_TRAILING[] =
-    "expected nothing behind the value; a comment stands on a line of its own";
+    "expected nothing behind the value but a blank and a # comment that ends in no backslash";
 
 static bool
 is_null_device(const struct stat *status)
@@ -140,15 +141,22 @@ is_utf8(const char *at, const char *end)
     return true;
 }
 
-/* What is wrong with an unquoted word that must reach to end, or NULL. */
-static const char *
-check_word(const char *at, const char *end)
+/* Whether nothing is there any more but a comment, as sh has it: behind a blank. */
+static bool
+is_over(const char *at, const char *end)
 {
-    size_t n = span(at, end, WORD_CHARS);
+    size_t blanks = span(at, end, " \t");
 
+    return at == end || (blanks > 0 && at + blanks < end && at[blanks] == '#' && end[-1] != '\\');
+}
+
+/* What is wrong with an unquoted word of n bytes, or NULL. */
+static const char *
+check_word(const char *at, size_t n, const char *end)
+{
     if (n >= 2 && at[0] == '/' && at[1] == '/')
         return WHY_SLASHES;
-    if (at + n == end)
+    if (is_over(at + n, end))
         return n > 0 ? NULL : WHY_WORD;
     return at[n] == ' ' || at[n] == '\t' ? WHY_TRAILING : WHY_WORD;
 }
@@ -165,9 +173,10 @@ append_in_quotes(const char *at, const char *end, struct buf *out)
 static const char *
 append_word(const char *at, const char *end, struct buf *out)
 {
-    const char *why = check_word(at, end);
+    size_t n = span(at, end, WORD_CHARS);
+    const char *why = check_word(at, n, end);
 
-    return why != NULL ? why : append_in_quotes(at, end, out);
+    return why != NULL ? why : append_in_quotes(at, at + n, out);
 }
 
 static const char *
@@ -182,9 +191,9 @@ append_quoted(const char *at, const char *end, struct buf *out)
         if (*p == '\\' || (is_double && (*p == '$' || *p == '`')))
             return is_double ? WHY_DOUBLE : WHY_SINGLE;
     }
-    if (close + 1 != end)
+    if (!is_over(close + 1, end))
         return WHY_TRAILING;
-    return buf_append(out, at, (size_t)(end - at)) < 0 ? WHY_MEMORY : NULL;
+    return buf_append(out, at, (size_t)(close + 1 - at)) < 0 ? WHY_MEMORY : NULL;
 }
 
 /* One element of a list: a word that may also hold the star of a glob, which no reader expands
@@ -207,7 +216,7 @@ append_list(const char *at, const char *end, struct buf *out)
 
     if (close == NULL)
         return WHY_LIST;
-    if (close + 1 != end)
+    if (!is_over(close + 1, end))
         return WHY_TRAILING;
     if (buf_append(out, "{", 1) < 0)
         return WHY_MEMORY;
@@ -227,8 +236,8 @@ append_list(const char *at, const char *end, struct buf *out)
 static const char *
 append_value(const char *at, const char *end, struct buf *out)
 {
-    if (at == end)
-        return append_in_quotes(at, end, out);
+    if (is_over(at, end))
+        return append_in_quotes(at, at, out);
     switch (*at) {
     case ' ':
     case '\t': return WHY_EQUALS;

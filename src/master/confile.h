@@ -3,6 +3,8 @@
  *
  * The file keeps to a subset on which sh, systemd's EnvironmentFile and libconfuse agree; whatever
  * they would read differently is refused with its line, rather than guessed. Nothing is evaluated.
+ * The one exception is a comment behind a value, which py-statsd's own file had: it is one for sh
+ * alone.
  */
 #ifndef MASTER_CONFILE_H
 #define MASTER_CONFILE_H

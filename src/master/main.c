@@ -18,6 +18,13 @@
 
 #define TEXT_MAX 65536
 
+/* Returns status, or EX_IOERR where not all that was printed could be written. */
+static int
+end_output(int status)
+{
+    return fflush(stdout) == 0 && ferror(stdout) == 0 ? status : EX_IOERR;
+}
+
 /* Tells what becomes of each line of a datagram. Returns 0 where something of all of them would be
  * sent. */
 static int
@@ -41,9 +48,7 @@ explain_lines(const struct config *config, const char *text)
         }
         all_sent = all_sent && sent;
     }
-    if (fflush(stdout) != 0)
-        return EX_IOERR;
-    return all_sent ? 0 : EX_DATAERR;
+    return end_output(all_sent ? 0 : EX_DATAERR);
 }
 
 static int
@@ -57,7 +62,7 @@ act(struct args *args, struct config *config, const struct buf *warnings)
         return explain_lines(config, args->line);
     if (args->action == ARGS_CHECK) {
         config_print(config, stdout);
-        return fflush(stdout) == 0 ? 0 : EX_IOERR;
+        return end_output(0);
     }
     if (args->action != ARGS_RUN)
         status = daemon_stop(config->master.pidfile);
@@ -116,7 +121,7 @@ main(int argc, char **argv, char **envp)
     setproctitle_init(argc, argv, envp); /* before anything points into argv: it is moved */
     fault_init();
     if (args_parse(argc, argv, &args) == 0)
-        status = args.action == ARGS_DONE ? 0 : run(&args);
+        status = args.action == ARGS_DONE ? end_output(0) : run(&args);
     args_release(&args);
     return status;
 }

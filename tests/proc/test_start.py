@@ -236,6 +236,27 @@ def test_version_and_help():
     assert usage.returncode == 0 and "--flush-interval" in usage.stdout
 
 
+@pytest.mark.parametrize("args", [["--version"], ["--help"], ["--check-config"],
+                                  ["--explain", "a:1|c"]], ids=lambda it: it[0])
+def test_output_that_cannot_be_written(args):
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run(command({}, args), stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == os.EX_IOERR
+
+
+def test_comment_behind_a_value(place):
+    """As in py-statsd's own file; a shell that reads the file sees the same."""
+    path = write_config(place, 'GRAPHITE_HOST=localhost #this is your graphite server\n'
+                               'GLOBAL_PREFIX="a#b" # c\n')
+    result = run({}, ["--check-config"], config=path)
+    assert result.returncode == 0, result.stderr
+    sourced = subprocess.run(["sh", "-c", f". {path}; echo $GRAPHITE_HOST $GLOBAL_PREFIX"],
+                             capture_output=True, text=True, check=True).stdout.split()
+    assert sourced == ["localhost", "a#b"]
+    for key, value in zip(("GRAPHITE_HOST", "GLOBAL_PREFIX"), sourced):
+        assert f'{key}="{value}"' in result.stdout
+
+
 def test_debug_prints_each_flush(daemons, sink):
     settings = {"AGGREGATE_COUNTERS": "no", "FLUSH_ALIGN": "no"}
     daemon = daemons(sink, settings, args=["--debug"])

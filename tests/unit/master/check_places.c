@@ -99,8 +99,9 @@ START_TEST(test_errors)
         {"# c\nRELAY=a\n", ":2: RELAY is not built yet in this version; remove it"},
         {"MAX_NAME={5}\n", ":1: MAX_NAME: expected one value, got a list"},
         {"LOG={}\n", ":1: LOG: expected one value, got a list"},
-        {"A=1\nPCT=90 # c\nRELAY=a\n",
-         ":2: expected nothing behind the value; a comment stands on a line of its own"},
+        {"A=1\nPCT=90 95\nRELAY=a\n",
+         ":2: expected nothing behind the value but a blank and a # comment that ends in no "
+         "backslash"},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

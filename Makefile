@@ -10,6 +10,7 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 PKG_CONFIG ?= pkg-config
+LDCONFIG ?= ldconfig
 OBJCOPY ?= objcopy
 LIBRARIES := libconfuse libsystemd libbsd
 CLI_LIBRARIES := ncursesw
@@ -285,6 +286,9 @@ PLACED := $(addprefix $(PREFIX)/bin/,pystatsd pystatsd-server) $(UNITDIR)/pystat
 place = install -d $(DESTDIR)$(dir $(3)) && \
 	sed -E 's,/usr/(bin|share)/,$(PREFIX)/\1/,g' $(2) >$(DESTDIR)$(3) && chmod $(1) $(DESTDIR)$(3)
 
+# Of this machine. The loader then finds the library, if LIBDIR is one that it looks in.
+refresh_loader = $(if $(DESTDIR),,PATH="$$PATH:/usr/sbin:/sbin" $(LDCONFIG) || :)
+
 # The administrator's own settings stay as they are.
 install: all $(B)/settings
 	@echo '$(PREFIX)' | grep -Eqx '(/[A-Za-z0-9_.+-]+)+' || \
@@ -312,14 +316,17 @@ install: all $(B)/settings
 	install -m 644 README.md CHANGELOG LICENSE $(DESTDIR)$(DOCDIR)
 	$(call place,644,init/pystatsd.conf.upstart,$(DOCDIR)/examples/pystatsd.conf.upstart)
 	$(foreach file,$(GRAPHITE),$(call place,644,$(file),$(DOCDIR)/graphite/$(notdir $(file))) &&) :
+	$(refresh_loader)
 
 # To be called when it has been stopped and disabled. What the daemon has kept goes as well, the
-# administrator's own settings stay, and so do directories that were there before.
+# administrator's own settings stay, and so do directories that were there before: of /usr and
+# /usr/local those that every system has, and any that is not empty.
 uninstall: $(B)/settings
 	rm -f $(PLACED:%=$(DESTDIR)%)
 	rm -rf $(DESTDIR)$(DOCDIR) $(DESTDIR)$(STATE) $(DESTDIR)/run/pystatsd
 	! cmp -s $(B)/settings $(DESTDIR)/etc/default/pystatsd || \
 		rm -f $(DESTDIR)/etc/default/pystatsd
+	$(refresh_loader)
 ifneq ($(DESTDIR),)
 	cd $(DESTDIR) && rmdir -p --ignore-fail-on-non-empty \
 		$(patsubst /%,%,$(sort $(dir $(PLACED) $(DOCDIR) $(STATE)) /etc/default)) 2>/dev/null || :
@@ -327,6 +334,11 @@ else ifeq ($(filter /usr /usr/local,$(PREFIX)),)
 	! cd $(PREFIX) || { rmdir -p --ignore-fail-on-non-empty $(patsubst $(PREFIX)/%,%, \
 		$(filter $(PREFIX)/%,$(sort $(dir $(PLACED) $(DOCDIR))))) 2>/dev/null; \
 		rmdir --ignore-fail-on-non-empty $(PREFIX); }
+else
+	rmdir --ignore-fail-on-non-empty $(filter $(PREFIX)/%,$(UNITDIR) $(PREFIX)/lib/systemd \
+		$(COMPLETIONDIR) $(PREFIX)/share/bash-completion $(LIBDIR)/pkgconfig \
+		$(sort $(dir $(foreach page,$(MANUALS),$(call manual,$(page))))) \
+		$(PREFIX)/share/doc) 2>/dev/null || :
 endif
 
 clean:
@@ -346,7 +358,7 @@ help:
 	@echo
 	@echo 'DEBUG=1, WERROR=1, SANITIZE=address,undefined: other builds, in directories of their own'
 	@echo 'FAULTS=1: one that can be made to die at named places, see src/base/fault.h'
-	@echo 'V=1: show the commands. CC CFLAGS CPPFLAGS LDFLAGS PREFIX DESTDIR: as ever'
+	@echo 'V=1: show the commands. CC CFLAGS CPPFLAGS LDFLAGS PREFIX DESTDIR LDCONFIG: as ever'
 
 -include $(CORE:.o=.d) $(CLIENT:.o=.d) $(CLI:.o=.d) $(CLI_MAIN:.o=.d) $(MAIN:.o=.d) $(B)/src/base/fault-on.d $(CHECKS:=.d) \
 	$(BENCHES:$(B)/bench/%=$(B)/tests/bench/%.d)

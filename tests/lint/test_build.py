@@ -79,20 +79,41 @@ def test_prefix_that_is_none(prefix, destination):
     assert not destination.exists()
 
 
+# What a machine has of its own, and where uninstall leaves it.
+THERE = {
+    "/opt/x/y": ["/opt/x"],
+    "/usr/local": [f"/usr/local/{it}" for it in (
+        "bin", "include", "lib", "lib/pkgconfig", "lib/pkgconfig/another", "lib/python", "sbin",
+        "share", "share/man")],
+}
+COVERED = "/etc/init.d /etc/default /var/lib /var/cache /run /opt /usr/local"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="takes root: to have files of its own")
-def test_uninstall_of_this_machine(destination):
-    """Without DESTDIR, on a copy of its own."""
+@pytest.mark.parametrize("prefix", sorted(THERE))
+def test_uninstall_of_this_machine(prefix, destination, tmp_path):
+    """Without DESTDIR, on a copy of its own. The loader knows the library, if it looks there at all,
+    for as long as it is there."""
     given = " ".join(f"-o {path} {name}={path}" for name, path in OUTPUTS.items())
+    given += f" PREFIX={prefix} PYTHONDIR={prefix}/lib/python"
+    loader = f"ldconfig -C {tmp_path}/ld.so.cache"
     script = f"""set -e
-        for there in /etc/init.d /etc/default /var/lib /opt; do mount -t tmpfs none $there; done
-        make -s {given} PREFIX=/opt/x/y install
-        test -x /opt/x/y/bin/pystatsd
-        make -s {given} PREFIX=/opt/x/y uninstall
-        find /opt /var/lib /etc/init.d /etc/default -mindepth 1"""
+        PATH=$PATH:/usr/sbin:/sbin
+        for there in {COVERED}; do mount -t tmpfs none $there; done
+        mkdir -p /var/cache/ldconfig {" ".join(THERE[prefix])}
+        make -s {given} LDCONFIG="{loader}" install
+        test -x {prefix}/bin/pystatsd
+        {loader} -p | sed -n 's/.*libpystatsd.so.0 .*=> /loaded: /p'
+        make -s {given} LDCONFIG="{loader}" uninstall
+        ! {loader} -p | grep libpystatsd
+        find {COVERED} -mindepth 1 ! -path '/run/mount*' ! -path '/var/cache/*'"""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
     done = subprocess.run(["unshare", "-m", "sh", "-c", script], cwd=ROOT, env=clean, text=True,
                           stdout=subprocess.PIPE, check=True)
-    assert done.stdout.split() == ["/opt/x"]
+    said = done.stdout.splitlines()
+    loaded = [f"loaded: {prefix}/lib/libpystatsd.so.0"] if prefix == "/usr/local" else []
+    assert said[:len(loaded)] == loaded
+    assert sorted(said[len(loaded):]) == THERE[prefix]
 
 
 def test_state_is_kept_once_it_is_installed(destination):

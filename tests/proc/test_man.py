@@ -48,6 +48,25 @@ def test_mandoc_has_nothing_to_say(page):
     assert (result.returncode, result.stdout) == (0, b"")
 
 
+def test_every_page_names_the_others():
+    pages = dict(re.fullmatch(r"(.+)\.(\d)", it).groups() for it in os.listdir(f"{ROOT}/man"))
+    assert len(pages) == 4
+    for name, section in pages.items():
+        seen = text_of(f"man/{name}.{section}").split(".Sh SEE ALSO")[1]
+        assert dict(re.findall(r"^\.Xr (\S+) (\d)", seen, re.M)) == {
+            it: number for it, number in pages.items() if it != name}
+
+
+def test_files_of_an_installation():
+    """What `make install` changes of the settings is among the files of the server's page."""
+    listed = re.findall(r"^\.It Pa (\S+)$", text_of(PAGES[0]).split(".Sh FILES")[1], re.M)
+    changed = re.findall(r"s\|\^#\w+=\"\"\$\$\|\w+=(\S+?)\|", text_of("Makefile"))
+    assert len(changed) == 3
+    for path in changed:
+        path = path.replace("$(STATE)", "/var/lib/pystatsd")
+        assert path in listed or path == "/var/lib/pystatsd/gauges/latest" and path[:17] in listed
+
+
 def test_every_flag():
     page = re.sub(r"\\&", "", text_of(PAGES[0]))
     listed = re.findall(r"^\.It (Fl .*)$", page, re.M)
@@ -119,6 +138,11 @@ def ranges():
 def one_off(text, by):
     number, unit = re.fullmatch(r"(-?[0-9]+)(\w*)", text).groups()
     return f"{int(number) + by}{unit}"
+
+
+def test_there_are_ranges():
+    """Where none is found, the test below is skipped and nobody knows."""
+    assert len(list(ranges())) > 15
 
 
 @pytest.mark.parametrize("key, least, most", ranges())

@@ -78,10 +78,62 @@ def test_what_arrives_and_what_is_sent(daemons, sink):
             sniffer.close()
 
 
+def table(head):
+    """The cells of each row of the table with that head."""
+    rows = text_of("README.md").split(head)[1].split("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+# What no setting stands behind, and what is of a later version.
+OTHERS = {"--config", "--set", "--check-config", "--explain", "--version", "--help"}
+ACTIONS = {"--daemon", "--stop", "--restart"}
+WORDS = {"every address": "", "none": ""}
+OPERANDS = {"--name": "127.0.0.1", "--transport": "none", "--pidfile": "/x", "--pct": "99"}
+
+
+def defaults():
+    return dict(re.findall(r'^([A-Z_]+)="(.*)"$', run(args=["--check-config"]).stdout, re.M))
+
+
+def test_flags_of_the_table():
+    """All that py-statsd had, with their letters, the keys they set, and these keys' defaults."""
+    helped = {long: (letter, operand) for letter, long, operand in re.findall(
+        r"^ {2}(?:(-.),| {3}) (--[a-z-]+)( [A-Z]\S*)?", run(args=["--help"]).stdout, re.M)}
+    seen = set()
+    for flags, keys, said in table("| flag | key | default |"):
+        names = re.findall(r"`(-[^`]+)`", flags)
+        longs = [it for it in names if it.startswith("--")]
+        assert {helped[it][0] for it in longs} - {""} == set(names) - set(longs)
+        seen.update(longs)
+        pairs = re.findall(r"`([A-Z_]+)(?:=(\w+))?`", keys)
+        setting = [it for it in longs if it not in ACTIONS]
+        assert len(setting) == len(pairs), flags
+        for long, (key, value), default in zip(setting, pairs, said.split(", ")):
+            args = [long, *([OPERANDS.get(long, "1000")] if helped[long][1] else []), "--check-config"]
+            assert f'# command line: {long}\n{key}="{value}' in run(args=args).stdout, long
+            if not value and key != "PIDFILE":
+                assert WORDS.get(default, re.split("[: ]", default)[0]) == defaults()[key], key
+    assert seen == {it for it in helped if not it.startswith("--ganglia")} - OTHERS
+
+
+# Of exampleConfig.js, in its order.
+ETSYS = """graphiteHost graphitePort graphitePicklePort graphiteProtocol backends servers server address
+    address_ipv6 port socket socket_mod debug mgmt_address mgmt_port title healthStatus dumpMessages
+    flushInterval percentThreshold flush_counts keyFlush deleteIdleStats deleteGauges gaugesMaxTTL
+    deleteTimers deleteSets deleteCounters prefixStats keyNameSanitize calculatedTimerMetrics console
+    log legacyNamespace globalPrefix prefixCounter prefixTimer prefixGauge prefixSet globalSuffix
+    repeater repeaterProtocol histogram automaticConfigReload""".split()
+
+
+def test_all_of_etsys_keys_are_in_the_table():
+    cells = " ".join(cell for row in table("| `config.js` | here |") for cell in row)
+    named = set(re.findall(r"`(?:graphite\.|\.)?(\w+)", cells))
+    assert [key for key in ETSYS if key not in named] == []
+
+
 def test_settings_of_the_table_are_ours():
     """Each key that stands beside one of Etsy's is a setting, and its values are taken."""
-    table = text_of("README.md").split("| `config.js` | here |")[1].split("\n\n")[0]
-    there = [row.split("|")[2] for row in table.splitlines()[2:]]
+    there = [row[1] for row in table("| `config.js` | here |")]
     settings = re.findall(r"`([A-Z_]+)(?:=([^`]+))?`", " ".join(there))
     keys = set(re.findall(r"^([A-Z_]+)=", run(args=["--check-config"]).stdout, re.M))
     assert len(settings) > 15

@@ -40,7 +40,8 @@ SOLE_INCLUDERS = {"confuse.h": "src/master/config.c", "systemd/*": "src/master/s
 
 # Whose log_warn and log_warnx come once in a start or a stop.
 SAID_ONCE = {
-    "src/master/crew.c": {"log_end", "log_kill", "give_up"},
+    "src/master/asking.c": {"asking_log"},
+    "src/master/crew.c": {"log_end", "log_kill", "note_failure"},
     "src/master/daemon.c": {"remove_pidfile"},
     "src/master/listen.c": {"log_buffer"},
     "src/master/master.c": {"note_ready", "log_quota"},

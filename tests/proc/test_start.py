@@ -185,6 +185,7 @@ def test_worker_that_cannot_start(place, args):
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="takes root: its own first process is none too many")
+@pytest.mark.skipif("sanitize" in daemon_module.BUILD, reason="a sanitizer starts one at the end")
 def test_no_process_can_be_started():
     """Each failure is told once, and no delivery of what there is not."""
     argv = command({**QUIET, "LOCAL_PYSTATSD_PORT": str(proc.free_udp_port())})

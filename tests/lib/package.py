@@ -72,6 +72,12 @@ class Built:
     def deb(self):
         return self.find("pystatsd_*.deb")
 
+    @property
+    def debs(self):
+        """All of its packages that somebody would install."""
+        return [self.find(f"{name}_*.deb") for name in
+                ("pystatsd", "libpystatsd0", "libpystatsd-dev", "python3-pystatsd")]
+
     def unpack(self, where, name="pystatsd"):
         subprocess.run(["dpkg-deb", "-x", self.find(f"{name}_*.deb"), str(where)], check=True)
         return str(where)
@@ -88,10 +94,12 @@ def as_user():
     return AS_NOBODY if IS_ROOT else []
 
 
-def libraries(deb):
-    """The names of the packages that one depends on."""
-    done = subprocess.run(
-        ["dpkg-deb", "-f", deb, "Pre-Depends", "Depends"], check=True, capture_output=True, text=True
-    )
-    fields = [line.partition(": ")[2] for line in done.stdout.splitlines()]
-    return [item.split()[0] for field in fields for item in field.split(",")]
+def needed(debs):
+    """The names of the packages that some depend on, without these."""
+    found, ours = set(), {os.path.basename(deb).split("_")[0] for deb in debs}
+    for deb in debs:
+        done = subprocess.run(["dpkg-deb", "-f", deb, "Pre-Depends", "Depends"], check=True,
+                              capture_output=True, text=True)
+        fields = [line.partition(": ")[2] for line in done.stdout.splitlines()]
+        found |= {item.split()[0] for field in fields for item in field.split(",")}
+    return sorted(found - ours)

@@ -43,7 +43,7 @@ def machine(request, workshop, built):
         pytest.skip(machine_module.missing())
     path = os.path.join(workshop, f"root-{request.param}")
     try:
-        machine_module.make_root(path, request.param, package.libraries(built.deb))
+        machine_module.make_root(path, request.param, package.needed(built.debs))
     except machine_module.NoDebian as error:
         pytest.skip(f"no Debian to install it on: {error}")
     made = machine_module.Machine(path, request.param, path + ".log")

@@ -144,7 +144,7 @@ def guest(workshop, built):
     root, boot = os.path.join(workshop, "root-emulated"), os.path.join(workshop, "kernel")
     os.mkdir(boot)
     try:
-        machine.make_root(root, "systemd", package.libraries(built.deb),
+        machine.make_root(root, "systemd", package.needed([built.deb]),
                           hook=emulated.kernel_hook(boot))
     except machine.NoDebian as error:
         pytest.skip(f"no Debian to install it on: {error}")

@@ -42,17 +42,23 @@ class Service:
     def wait_down(self):
         until(lambda: not self.running(), "no process", timeout=FOUND_S)
 
+    def settings(self):
+        """The text of the file."""
+        with open(self.machine.path(SETTINGS), encoding="utf-8") as file:
+            return file.read()
+
+    def write_settings(self, text):
+        with open(self.machine.path(SETTINGS), "w", encoding="utf-8") as file:
+            file.write(text)
+
     def configure(self, **settings):
         """As an editor would: a line of each key, in its place or at the end."""
-        path = self.machine.path(SETTINGS)
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
+        text = self.settings()
         for key, value in settings.items():
             line = f"{key}={value}"
             text, n = re.subn(rf"^#?{key}=.*$", line, text, flags=re.M)
             text += "" if n else f"{line}\n"
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
+        self.write_settings(text)
 
 
 def without_forks(pids):

@@ -2,18 +2,22 @@
 
 The tests stand in the order of such a life, and each leaves the service running for the next."""
 
+import glob
 import os
 import re
 import signal
+import subprocess
 import time
 
 import pytest
 
 from conftest import NEWER
 from lib import proc
+from lib.daemon import ROOT
 from lib.wait import until
 from service import (PORT, RATE, SETTINGS, Load, alive, has, quiet_total, send, total, wait_total)
 
+DROP_IN = "/etc/systemd/system/pystatsd.service.d"
 JOB = "/usr/share/doc/pystatsd/examples/pystatsd.conf.upstart"
 RESTARTS, STOPS, BETWEEN_S = 20, 5, 0.5
 # Where nobody keeps the sockets, what the kernel may have taken for one that is closed before
@@ -128,14 +132,86 @@ def test_can_be_asked(served, machine):
     assert said.startswith("OK - ")
     assert "gauge g" in machine.run("pystatsd", "list").stdout.splitlines()
     assert not may_ask(machine, "--groups=adm")
+    before = served.settings()
     served.configure(GROUP="adm", ADMIN_SOCKET_MODE="0660")
-    pids = served.wait_up()
     served.do("restart")
-    served.wait_up(pids.values())
     assert may_ask(machine, "--groups=adm") and not may_ask(machine, "--clear-groups")
-    served.configure(GROUP='""', ADMIN_SOCKET_MODE="0600")
+    served.write_settings(before)
     served.do("restart")
     assert not may_ask(machine, "--groups=adm")
+
+
+def examples(*keys):
+    """{key: the value that the page of settings has as its example}."""
+    with open(os.path.join(ROOT, "man/pystatsd.default.5"), encoding="utf-8") as file:
+        page = file.read()
+    return {key: re.search(rf"^\.Dl {key}=(.*)$", page, re.M).group(1) for key in keys}
+
+
+def test_paths_of_the_page(served, machine):
+    """Its examples are for this package, and a directory elsewhere is one that a unit has to allow."""
+    before = served.settings()
+    try:
+        served.configure(**examples("STATE_DIR", "SPOOL_DIR", "GAUGES_FILE", "ADMIN_SOCKET"))
+        served.do("restart")
+        served.wait_up()
+        if machine.init == "systemd":
+            machine.run("install", "-d", "-o", "nobody", "/srv/spool")
+            served.configure(SPOOL_DIR="/srv/spool")
+            assert served.do("restart", check=False) != 0
+            assert "Read-only file system" in machine.run("journalctl", "-u", "pystatsd").stdout
+            machine.run("mkdir", "-p", DROP_IN)
+            machine.run("sh", "-c", f"printf '[Service]\nReadWritePaths=/srv/spool\n' >{DROP_IN}/x.conf")
+            systemctl(machine, "daemon-reload")
+            served.do("restart")
+            served.wait_up()
+    finally:
+        served.write_settings(before)
+        machine.run("rm", "-rf", DROP_IN, "/srv/spool", "/var/lib/pystatsd/spool")
+        if machine.init == "systemd":
+            systemctl(machine, "daemon-reload")
+        served.do("restart")
+    served.wait_up()
+
+
+PROGRAM = """#include <pystatsd.h>
+int main(void)
+{
+    struct pystatsd_options options = {.prefix = "from"};
+    struct pystatsd_client *client;
+    int error = pystatsd_client_new(&options, &client);
+
+    if (error == 0) {
+        pystatsd_increment(client, "c", 1);
+        pystatsd_client_free(client);
+    }
+    return error != 0;
+}
+"""
+
+
+def build(machine):
+    """A program for it, with what it has itself of the library."""
+    folder, = glob.glob(machine.path("/usr/lib/*/pkgconfig"))
+    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "pystatsd"], check=True, text=True,
+                           env={**os.environ, "PKG_CONFIG_LIBDIR": folder,
+                                "PKG_CONFIG_SYSROOT_DIR": machine.root,
+                                "PKG_CONFIG_ALLOW_SYSTEM_CFLAGS": "1",
+                                "PKG_CONFIG_ALLOW_SYSTEM_LIBS": "1"}, stdout=subprocess.PIPE).stdout
+    subprocess.run(["cc", "-x", "c", "-", "-x", "none", "-o", machine.path("/root/program"),
+                    *flags.split()], input=PROGRAM, text=True, check=True)
+
+
+def test_libraries(served, machine, carbon, built):
+    """A program of C and one of Python, with the packages that are for them."""
+    debs = [it for it in built.debs if it != built.deb]
+    machine.run("dpkg", "-i", *map(machine.copy_in, debs))
+    build(machine)
+    machine.run("/root/program")
+    machine.run("python3", "-c", "from pystatsd import Client; Client().increment('from.python')")
+    assert wait_total(carbon, "stats.from.c", 1) == 1
+    assert wait_total(carbon, "stats.from.python", 1) == 1
+    machine.run("dpkg", "-P", *(os.path.basename(it).split("_")[0] for it in debs))
 
 
 @pytest.mark.parametrize("name", ["worker", "sender"])
@@ -179,12 +255,10 @@ def test_watchdog(served, machine, carbon):
 def test_reload(served, machine, carbon):
     """In place; a wrong file is an error of the reload, and changes nothing."""
     pids = served.wait_up()
-    with open(machine.path(SETTINGS), encoding="utf-8") as file:
-        right = file.read()
+    right = served.settings()
     served.configure(FLUSH_INTERVAL="soon")
     assert served.do("reload", check=False) != 0
-    with open(machine.path(SETTINGS), "w", encoding="utf-8") as file:
-        file.write(right)
+    served.write_settings(right)
     with Load(machine, "reload") as load:
         for _ in range(5):
             served.do("reload")

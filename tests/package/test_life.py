@@ -24,6 +24,7 @@ RESTARTS, STOPS, BETWEEN_S = 20, 5, 0.5
 # anybody has read it: the time from a daemon's last look to its end, for each stop.
 CLOSING_S = 0.03
 WATCHDOG_S = 60
+RESTART_S = 4  # and one more, after a start that failed
 UNTRACKED = ("var/lib/dpkg", "var/lib/apt", "var/cache", "var/log", "var/tmp", "root", "tmp", "run", "proc",
              "sys", "dev", "var/lib/systemd/random-seed", "var/lib/systemd/timesync",
              "var/lib/systemd/timers", "var/lib/systemd/catalog", "var/lib/sudo")
@@ -148,6 +149,16 @@ def examples(*keys):
     return {key: re.search(rf"^\.Dl {key}=(.*)$", page, re.M).group(1) for key in keys}
 
 
+def drop_in(machine, *lines):
+    """What the unit has besides; nothing: as it is shipped."""
+    machine.run("rm", "-rf", DROP_IN)
+    if lines:
+        machine.run("mkdir", DROP_IN)
+        with open(os.path.join(machine.path(DROP_IN), "x.conf"), "w", encoding="ascii") as file:
+            file.writelines(f"{line}\n" for line in ("[Service]", *lines))
+    systemctl(machine, "daemon-reload")
+
+
 def test_paths_of_the_page(served, machine):
     """Its examples are for this package, and a directory elsewhere is one that a unit has to allow."""
     before = served.settings()
@@ -160,16 +171,14 @@ def test_paths_of_the_page(served, machine):
             served.configure(SPOOL_DIR="/srv/spool")
             assert served.do("restart", check=False) != 0
             assert "Read-only file system" in machine.run("journalctl", "-u", "pystatsd").stdout
-            machine.run("mkdir", "-p", DROP_IN)
-            machine.run("sh", "-c", f"printf '[Service]\nReadWritePaths=/srv/spool\n' >{DROP_IN}/x.conf")
-            systemctl(machine, "daemon-reload")
+            drop_in(machine, "ReadWritePaths=/srv/spool")
             served.do("restart")
             served.wait_up()
     finally:
         served.write_settings(before)
-        machine.run("rm", "-rf", DROP_IN, "/srv/spool", "/var/lib/pystatsd/spool")
+        machine.run("rm", "-rf", "/srv/spool", "/var/lib/pystatsd/spool")
         if machine.init == "systemd":
-            systemctl(machine, "daemon-reload")
+            drop_in(machine)
         served.do("restart")
     served.wait_up()
 
@@ -238,6 +247,26 @@ def test_killed_master(served, machine, carbon):
         served.wait_up(pids.values())
         time.sleep(1)
     settle(machine, carbon, load, stops=1)
+
+
+def test_start_that_fails_again_and_again(served, machine):
+    """The log has it now and then, not four times a second; what can start then does."""
+    if machine.init != "systemd":
+        pytest.skip("systemd alone tries again")
+    drop_in(machine, "LimitNPROC=1")
+    try:
+        assert served.do("restart", check=False) != 0
+        began, before = time.monotonic(), n_restarts(machine)
+        until(lambda: n_restarts(machine) >= before + 2, "two more starts", timeout=60)
+        assert time.monotonic() - began >= RESTART_S
+    finally:
+        drop_in(machine)
+        served.do("restart")
+    served.wait_up()
+
+
+def n_restarts(machine):
+    return int(machine.run("systemctl", "show", "pystatsd", "-P", "NRestarts").stdout)
 
 
 def test_watchdog(served, machine, carbon):

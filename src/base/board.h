@@ -51,7 +51,8 @@ struct board_child {
 
 struct board_master {
     uint64_t pid;
-    uint64_t started_ms; /* wall clock */
+    uint64_t started_ms;  /* wall clock */
+    uint64_t is_stopping; /* 1: the worker is to end, as a signal tells it to look */
     struct board_child children[BOARD_BEATS];
 };
 

@@ -26,37 +26,15 @@ sig_open(const int *signals, size_t n)
     return fd;
 }
 
-/* Like sig_next, and who sent it. */
-static int
-read_signal(int fd, pid_t *out_sender)
+int
+sig_next(int fd)
 {
     struct signalfd_siginfo info;
     ssize_t n = read(fd, &info, sizeof(info));
 
     if (n < 0)
         return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-    *out_sender = (pid_t)info.ssi_pid;
     return n == (ssize_t)sizeof(info) ? (int)info.ssi_signo : -EIO;
-}
-
-int
-sig_next(int fd)
-{
-    pid_t any;
-
-    return read_signal(fd, &any);
-}
-
-int
-sig_next_from(int fd, pid_t sender)
-{
-    pid_t from = 0;
-    int number;
-
-    do
-        number = read_signal(fd, &from);
-    while (number > 0 && from != sender && from != 0);
-    return number;
 }
 
 void

@@ -6,16 +6,12 @@
 
 #include <signal.h>
 #include <stddef.h>
-#include <sys/types.h>
 
 /* Blocks the n signals and returns a non-blocking signalfd(2) for them, or -errno. */
 int sig_open(const int *signals, size_t n);
 
 /* The next pending signal, 0 when there is none, or -errno. */
 int sig_next(int fd);
-
-/* The same of those that the process of sender or the kernel has sent; others are passed over. */
-int sig_next_from(int fd, pid_t sender);
 
 /* What a new child starts with: every signal at its default, the n signals blocked, so that none of
  * them ends it before it has seen to them, and all others not. */

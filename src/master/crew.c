@@ -4,7 +4,6 @@
  */
 #include "master/crew.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -368,6 +367,7 @@ crew_reaped(struct crew *crew, pid_t pid, int status)
 void
 crew_stop(struct crew *crew)
 {
+    board_set(&crew->holdings->board->master.is_stopping, 1);
     tell(crew, ROLE_SENDER, (struct child_event){.kind = CHILD_RETIRE});
     tell(crew, ROLE_WORKER, (struct child_event){.kind = CHILD_STOP});
 }

@@ -141,12 +141,14 @@ push_interval(struct worker *worker)
 }
 
 /* Only the master may end an interval before its time: a worker that another asked to would flush
- * it under a timestamp that its successor uses once more, and carbon keeps the last. */
+ * it under a timestamp that its successor uses once more, and carbon keeps the last. Who has sent a
+ * signal does not tell: the master's is lost where one of the same number is still pending. */
 static void
 read_signals(struct worker *worker)
 {
-    while (sig_next_from(worker->signal_fd, worker->master) > 0)
-        worker->stopping = true;
+    while (sig_next(worker->signal_fd) > 0)
+        worker->stopping =
+            board_get(&worker->opts->board->master.is_stopping) != 0 || getppid() != worker->master;
 }
 
 /* The process gets on while all of its threads do, those that have ended aside. */

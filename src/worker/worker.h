@@ -67,7 +67,8 @@ struct worker_opts {
 };
 
 /* The process's whole life, from a fresh fork on: returns its exit status, 0 when it was asked to
- * stop (SIGTERM or SIGINT of its parent) and has flushed. Borrows opts. */
+ * stop (SIGTERM or SIGINT, and the board says so or its parent is gone) and has flushed. Borrows
+ * opts. */
 int worker_main(const struct worker_opts *opts);
 
 #endif

@@ -258,6 +258,7 @@ def test_asked_to_stop_at_once(daemons, sink):
         os.killpg(daemon.pid, signal.SIGTERM)
         assert daemon.wait() == 0
         assert sink.total("stats.last") == 1
+        assert not daemon.warnings()
         sink.connections.clear()
 
 

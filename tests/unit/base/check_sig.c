@@ -103,25 +103,6 @@ START_TEST(test_reset_gives_defaults)
 }
 END_TEST
 
-START_TEST(test_signals_of_others_are_passed_over)
-{
-    int fd = sig_open(signals, 3);
-    pid_t other = fork();
-
-    ck_assert_int_ge(fd, 0);
-    if (other == 0) {
-        kill(getppid(), SIGTERM);
-        _exit(0);
-    }
-    ck_assert_int_eq(waitpid(other, NULL, 0), other);
-    ck_assert_int_eq(sig_next_from(fd, getppid()), 0);
-    ck_assert_int_eq(sig_next(fd), 0); /* it was taken */
-    ck_assert_int_eq(kill(getpid(), SIGTERM), 0);
-    ck_assert_int_eq(sig_next_from(fd, getpid()), SIGTERM);
-    close(fd);
-}
-END_TEST
-
 START_TEST(test_reset_keeps_blocked)
 {
     static const int kept[] = {SIGTERM};
@@ -149,7 +130,6 @@ main(void)
     tcase_add_test(tcase, test_failure_leaves_the_mask);
     tcase_add_test(tcase, test_next_of_a_bad_descriptor);
     tcase_add_test(tcase, test_reset_gives_defaults);
-    tcase_add_test(tcase, test_signals_of_others_are_passed_over);
     tcase_add_test(tcase, test_reset_keeps_blocked);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);

@@ -104,6 +104,7 @@ start(struct rig *rig)
 {
     sigset_t set, before;
 
+    board_set(&rig->opts.board->master.is_stopping, 0);
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     ck_assert_int_eq(sigprocmask(SIG_BLOCK, &set, &before), 0);
@@ -120,6 +121,7 @@ start(struct rig *rig)
 static void
 stop(const struct rig *rig)
 {
+    board_set(&rig->opts.board->master.is_stopping, 1);
     ck_assert_int_eq(kill(rig->pid, SIGTERM), 0);
 }
 
@@ -471,6 +473,31 @@ START_TEST(test_full_pipe_makes_overruns)
     ck_assert_double_le((double)(seen.end_ms - first_ms), 200 * (2 + overruns));
     buf_release(&seen.records);
     stop(&rig);
+    read_all(&rig);
+    finish(&rig);
+}
+END_TEST
+
+/* Another's signal is passed over; where the master's comes while it is pending there is but one.
+ */
+START_TEST(test_stop_behind_the_signal_of_another)
+{
+    struct rig rig;
+    int status;
+    pid_t other;
+
+    rig_init(&rig, 60000);
+    start(&rig);
+    ck_assert_int_eq(kill(rig.pid, SIGSTOP), 0);
+    ck_assert_int_eq(waitpid(rig.pid, &status, WUNTRACED), rig.pid);
+    ck_assert(WIFSTOPPED(status));
+    other = fork();
+    if (other == 0)
+        _exit(kill(rig.pid, SIGTERM));
+    ck_assert_int_eq(waitpid(other, &status, 0), other);
+    ck_assert_int_eq(status, 0);
+    stop(&rig);
+    ck_assert_int_eq(kill(rig.pid, SIGCONT), 0);
     read_all(&rig);
     finish(&rig);
 }
@@ -828,7 +855,10 @@ storm_live(struct storm *storm, bool is_killed)
         (void)poll(&slot, 1, draw(storm, 8) == 0 ? 2 : 0);
         storm_read(storm);
     }
-    ck_assert_int_eq(kill(storm->rig.pid, is_killed ? SIGKILL : SIGTERM), 0);
+    if (is_killed)
+        ck_assert_int_eq(kill(storm->rig.pid, SIGKILL), 0);
+    else
+        stop(&storm->rig);
     while (waitid(P_PID, (id_t)storm->rig.pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
            info.si_pid == 0) {
         (void)poll(&slot, 1, 1);
@@ -901,6 +931,7 @@ main(void)
     tcase_add_test(tcase, test_intervals);
     tcase_add_test(tcase, test_full_pipe_loses_nothing);
     tcase_add_test(tcase, test_full_pipe_makes_overruns);
+    tcase_add_test(tcase, test_stop_behind_the_signal_of_another);
     tcase_add_test(tcase, test_stop_while_the_pipe_is_full);
     tcase_add_test(tcase, test_drops_and_restarts);
     tcase_add_loop_test(tcase, test_threads, 1, 4);

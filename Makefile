@@ -85,8 +85,8 @@ say = $(if $(V),:,printf '  %-7s %s\n') $(1) $(2)
 all: $(SERVER) $(CLIENT_SO) $(CLIENT_A) $(COMMAND) $(PYTHON_MODULE)
 
 # A goal that starts with `deps` has them in place before the first command that needs them.
-ifneq ($(filter deps test chaos lint,$(MAKECMDGOALS)),)
-$(B)/flags: | deps
+ifneq ($(filter deps test test-package chaos lint,$(MAKECMDGOALS)),)
+$(B)/flags faults: | deps
 else ifneq ($(filter run,$(MAKECMDGOALS)),)
 $(B)/flags: | build-deps
 endif

@@ -166,9 +166,9 @@ start_lookers(pid_t pids[LOOKERS])
             int fd = open(path, O_RDONLY);
 
             if (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) == 0)
-                usleep(3000);
+                usleep(arc4random_uniform(4000));
             close(fd);
-            usleep(2000);
+            usleep(arc4random_uniform(4000)); /* in no step with anybody */
         }
     }
 }

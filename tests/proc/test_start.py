@@ -50,7 +50,7 @@ def test_unreadable_file(place):
         "LOG_LEVEL=loud",
         "AGGREGATE_COUNTERS=maybe",
         "COUNTERS_PREFIX=$(id)",
-        "PCT=90 # of them",
+        "PCT=90# of them",
     ],
 )
 def test_bad_value(place, line):

@@ -10,7 +10,7 @@
 #include "base/log_event.h"
 
 /* So many kinds of events each of the two may tell of. */
-#define BOARD_LIMITS 16
+#define BOARD_LIMITS 24
 
 /* A word that changes at least every second while its process gets on. Each new process goes on
  * counting where the last one stopped. */
@@ -31,6 +31,7 @@ struct board_delivery {
     uint64_t queue_bytes, queue_limit, spool_bytes, spool_limit;
     uint64_t reconnects, send_failures;        /* since the daemon started */
     uint64_t last_success_ms, last_failure_ms; /* wall clock; 0: none since the daemon started */
+    uint64_t last_drop_ms;                     /* the same: lines were dropped */
     uint64_t last_took_ms, last_bytes, last_lines; /* the delivery that succeeded last */
     uint64_t carbon;                               /* enum board_carbon */
 };

@@ -4,9 +4,22 @@
 #include "sender/backlog.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
+#include <syslog.h>
 
+#include "base/log_event.h"
 #include "sender/replay.h"
+#include "sender/said.h"
+
+static void
+log_uncertain(const struct backlog *backlog, uint64_t n_lines)
+{
+    log_event(&(struct log_event){.level = LOG_WARNING,
+                                  .limit = said_limit(backlog->stow.opts, SAID_UNCERTAIN)},
+              "%" PRIu64 " lines are dropped: an aggregator may have some, and takes none twice",
+              n_lines);
+}
 
 /* Nobody knows how much of it carbon had taken. */
 static void
@@ -19,13 +32,18 @@ drop_touched(struct backlog *backlog)
     if (id == 0)
         return;
     for (uint32_t i = 0; i < queue->vault.n_live; i++) {
-        if (vault_at(&queue->vault, queue->vault.live[i])->id == id) {
+        const struct vault_slot *slot = vault_at(&queue->vault, queue->vault.live[i]);
+
+        if (slot->id == id) {
+            log_uncertain(backlog, slot->n_lines);
             queue_drop(queue, queue->vault.live[i], LEDGER_UNCERTAIN);
             return;
         }
     }
-    if (file != NULL)
+    if (file != NULL) {
+        log_uncertain(backlog, file->n_lines);
         stow_dropped(&backlog->stow, queue, file, LEDGER_UNCERTAIN);
+    }
 }
 
 /* What the arena has lost is what is missing in the sum. Of a ledger that was lost itself, what is
@@ -101,19 +119,35 @@ is_followed(const struct backlog *backlog, const struct backlog_item *busy, uint
            next->timestamp_s == busy->batch.timestamp_s;
 }
 
+static void
+log_no_room(const struct backlog *backlog, enum ledger_reason reason, const char *what,
+            uint64_t n_lines)
+{
+    const char *why = reason == LEDGER_QUEUE ? "QUEUE_MEMORY is full" : "there is no memory";
+
+    log_event(&(struct log_event){.level = LOG_WARNING,
+                                  .reason = why,
+                                  .limit = said_limit(backlog->stow.opts, SAID_QUEUE_FULL)},
+              "%s: %s, of %" PRIu64 " lines, is dropped", why, what, n_lines);
+}
+
 static bool
 evict(struct backlog *backlog, const struct backlog_item *busy, enum ledger_reason reason)
 {
     static const uint32_t states[] = {VAULT_DELIVERED, VAULT_REPLAY, VAULT_QUEUED};
+    const struct vault_slot *oldest;
     uint32_t slot = VAULT_NONE;
 
     for (size_t i = 0; i < 3 && slot == VAULT_NONE; i++)
         slot = queue_oldest(&backlog->queue, states[i], busy->slot);
     if (slot == VAULT_NONE || is_followed(backlog, busy, slot))
         return false;
-    if (vault_at(&backlog->queue.vault, slot)->state != VAULT_QUEUED ||
-        stow_put(&backlog->stow, &backlog->queue, slot) != 0)
-        queue_drop(&backlog->queue, slot, reason);
+    oldest = vault_at(&backlog->queue.vault, slot);
+    if (oldest->state == VAULT_QUEUED && stow_put(&backlog->stow, &backlog->queue, slot) == 0)
+        return true;
+    if (oldest->state == VAULT_QUEUED)
+        log_no_room(backlog, reason, "the oldest flush", oldest->n_lines);
+    queue_drop(&backlog->queue, slot, reason);
     return true;
 }
 
@@ -145,6 +179,7 @@ backlog_take(struct backlog *backlog, const struct batch *batch, const struct le
             continue;
         if (busy->slot != VAULT_NONE)
             return false;
+        log_no_room(backlog, LEDGER_MEMORY, "a flush", batch->n_lines);
         queue_refuse(queue, batch);
         return true;
     }

@@ -1,6 +1,6 @@
 /*
  * backlog: everything that is to be sent, in memory and in the spool: what becomes of it, and what
- * has to go where there is no room. Knows no connection, and not what goes next.
+ * has to go where there is no room, which is logged. Knows no connection, and not what goes next.
  */
 #ifndef SENDER_BACKLOG_H
 #define SENDER_BACKLOG_H

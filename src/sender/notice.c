@@ -8,11 +8,16 @@
 static void
 tell_ledger(const struct ledger *ledger, uint64_t n_queued, struct board_delivery *board)
 {
+    uint64_t n_dropped = ledger_dropped(ledger);
+
     board_set(&board->emitted, ledger->emitted);
     board_set(&board->delivered, ledger->delivered);
     board_set(&board->queued, n_queued);
     board_set(&board->spooled, ledger->spooled);
-    board_set(&board->dropped, ledger_dropped(ledger));
+    /* What was dropped before the daemon started, nobody has told it yet. */
+    if (board->told_ms != 0 && n_dropped > board->dropped)
+        board_set(&board->last_drop_ms, clock_wall_ms());
+    board_set(&board->dropped, n_dropped);
 }
 
 /* What is delivered and kept all the same gives way to what is not. */

@@ -15,6 +15,10 @@
 #include "base/fault.h"
 #include "sender/spoolindex.h"
 
+static const char LIMIT_BYTES[] = "SPOOL_MAX_BYTES is reached";
+static const char LIMIT_AGE[] = "they are older than SPOOL_MAX_AGE";
+static const char LIMIT_FILES[] = "there are too many of them";
+
 /* ---- what was set aside */
 
 static size_t
@@ -124,16 +128,19 @@ is_busy(const struct spool *spool, const struct spool_file *file)
 
 /* How many of the oldest must go for n more of size bytes together, the busy one among them. */
 static size_t
-count_surplus(const struct spool *spool, uint64_t size, size_t n, uint64_t wall_ms)
+count_surplus(struct spool *spool, uint64_t size, size_t n, uint64_t wall_ms)
 {
     uint64_t n_bytes = spool->n_bytes + bad_bytes(spool) + size;
     size_t at = 0, n_left = spool->n_files + n;
 
-    for (; at < spool->n_files && (n_bytes > spool->max_bytes || n_left > SPOOL_FILES_MAX ||
-                                   is_too_old(spool, &spool->files[at], wall_ms));
-         at++) {
+    for (; at < spool->n_files; at++) {
+        bool is_old = is_too_old(spool, &spool->files[at], wall_ms);
+
+        if (!is_old && n_bytes <= spool->max_bytes && n_left <= SPOOL_FILES_MAX)
+            break;
         if (is_busy(spool, &spool->files[at]))
             continue;
+        spool->limit = is_old ? LIMIT_AGE : n_bytes > spool->max_bytes ? LIMIT_BYTES : LIMIT_FILES;
         n_bytes -= spool->files[at].size;
         n_left--;
     }
@@ -201,6 +208,7 @@ is_passing(int status)
 static void
 drop_from_index(struct spool *spool, size_t at)
 {
+    spool->limit = LIMIT_BYTES;
     drop(spool, &spool->files[at]);
     spoolindex_forget(spool, at, 1);
 }
@@ -211,6 +219,7 @@ put_in_order(struct spool *spool)
 {
     size_t n = spool->n_files > SPOOL_FILES_MAX ? spool->n_files - SPOOL_FILES_MAX : 0;
 
+    spool->limit = LIMIT_FILES;
     qsort(spool->files, spool->n_files, sizeof(*spool->files), spoolindex_compare);
     for (size_t i = 0; i < n; i++)
         drop(spool, &spool->files[i]);

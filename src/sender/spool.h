@@ -30,6 +30,7 @@ struct spool {
     size_t n_files;
     uint64_t n_bytes, n_lines; /* in files */
     uint64_t n_dropped;        /* lines that had to go for the limits, since it was opened */
+    const char *limit;         /* the one that the last of them went for, for the log */
     uint64_t busy; /* the flush that is on its way, which does not go for the limits; 0: none */
 
     struct spool_file bad[SPOOL_BAD_MAX + 1]; /* on disk, in no order */

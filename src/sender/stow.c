@@ -32,8 +32,27 @@ count_gone(struct stow *stow, struct ledger *ledger, uint64_t n_gone)
     uint64_t n_limits = lesser(n_gone, spool->n_dropped - stow->n_dropped_seen);
     uint64_t n_bad = spool->n_bad_files > stow->n_bad_seen ? n_gone - n_limits : 0;
 
+    if (n_gone > n_limits + n_bad)
+        log_event(
+            &(struct log_event){.level = LOG_WARNING, .limit = said_limit(stow->opts, SAID_GONE)},
+            "%" PRIu64 " lines that waited in SPOOL_DIR are out of reach: they count as "
+            "dropped",
+            n_gone - n_limits - n_bad);
     ledger->dropped[LEDGER_CORRUPT] += n_bad;
     ledger->dropped[LEDGER_SPOOL] += n_gone - n_bad;
+}
+
+static void
+log_dropped(const struct stow *stow)
+{
+    const struct spool *spool = &stow->spool;
+
+    if (spool->n_dropped > stow->n_dropped_seen)
+        log_event(&(struct log_event){.level = LOG_WARNING,
+                                      .reason = spool->limit,
+                                      .limit = said_limit(stow->opts, SAID_SPOOL_FULL)},
+                  "the oldest flushes in SPOOL_DIR, of %" PRIu64 " lines, are dropped: %s",
+                  spool->n_dropped - stow->n_dropped_seen, spool->limit);
 }
 
 /* The ledger says of the spool what the spool says itself: files have gone for its limits, or were
@@ -44,6 +63,7 @@ agree(struct stow *stow, struct queue *queue)
     struct ledger *ledger = queue_ledger(queue);
     uint64_t n_lines = stow->is_open ? stow->spool.n_lines : 0;
 
+    log_dropped(stow);
     if (n_lines > ledger->spooled)
         ledger->emitted += n_lines - ledger->spooled;
     else
@@ -146,7 +166,7 @@ stow_open(struct stow *stow, struct queue *queue, const struct sender_opts *opts
         log_event(&(struct log_event){.level = LOG_WARNING,
                                       .reason = strerror(-error),
                                       .limit = said_limit(opts, SAID_NO_SPOOL)},
-                  "cannot use SPOOL_DIR: %s", strerror(-error));
+                  "cannot use SPOOL_DIR: %s; flushes stay in QUEUE_MEMORY alone", strerror(-error));
     if (stow->spool.n_bad_files > 0)
         log_bad(stow);
     /* Where one process dies after the other, it is no news. */

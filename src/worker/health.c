@@ -9,8 +9,8 @@
 
 /* A process that says nothing for so long does not get on. */
 #define SILENT_MS 5000
-/* How long a restart is worth a word. */
-#define RESTART_MS (5 * 60 * 1000)
+/* How long a restart, or a loss, is worth a word. */
+#define RECENT_MS (5 * 60 * 1000)
 /* Intervals without a delivery while something waits. */
 #define INTERVALS_MAX 3
 
@@ -57,7 +57,7 @@ judge_restart(const struct health_facts *facts, const char *name, uint64_t resta
 {
     uint64_t ago_ms = since(facts, restarted_ms);
 
-    if (restarted_ms != 0 && ago_ms < RESTART_MS)
+    if (restarted_ms != 0 && ago_ms < RECENT_MS)
         add(out, HEALTH_WARNING, "the %s was restarted %" PRIu64 " s ago", name, ago_ms / 1000);
 }
 
@@ -67,6 +67,17 @@ judge_room(const char *name, uint64_t bytes, uint64_t limit, struct health *out)
     if (bytes > limit / 2)
         add(out, HEALTH_WARNING, "the %s is at %" PRIu64 " %% of its limit", name,
             bytes * 100 / (limit > 0 ? limit : 1));
+}
+
+static void
+judge_drops(const struct health_facts *facts, struct health *out)
+{
+    uint64_t ago_ms = since(facts, facts->last_drop_ms);
+
+    if (facts->last_drop_ms != 0 && ago_ms < RECENT_MS)
+        add(out, HEALTH_WARNING,
+            "lines that carbon had not taken were dropped %" PRIu64 " s ago, %" PRIu64 " in all",
+            ago_ms / 1000, facts->n_dropped);
 }
 
 void
@@ -82,6 +93,7 @@ health_judge(const struct health_facts *facts, struct health *out)
             since(facts, success_ms) / 1000, facts->n_waiting);
     judge_room("queue", facts->queue_bytes, facts->queue_limit, out);
     judge_room("spool", facts->spool_bytes, facts->spool_limit, out);
+    judge_drops(facts, out);
     if (facts->udp_drops > 0)
         add(out, HEALTH_WARNING, "the kernel dropped %" PRIu64 " datagrams in the last interval",
             facts->udp_drops);

@@ -19,10 +19,11 @@ struct health_facts {
     uint64_t worker_restarted_ms, sender_restarted_ms;
     uint64_t last_success_ms, n_waiting; /* lines that are not delivered */
     uint64_t queue_bytes, queue_limit, spool_bytes, spool_limit;
-    uint64_t udp_drops, refused; /* of the last interval */
+    uint64_t last_drop_ms, n_dropped; /* lines that never will be, ever */
+    uint64_t udp_drops, refused;      /* of the last interval */
 };
 
-#define HEALTH_PROBLEMS_MAX 9
+#define HEALTH_PROBLEMS_MAX 10
 #define HEALTH_TEXT_MAX     160
 
 struct health {

@@ -151,6 +151,8 @@ say_health(struct reply *reply, const struct facts *facts)
         .queue_limit = board_get(&delivery->queue_limit),
         .spool_bytes = board_get(&delivery->spool_bytes),
         .spool_limit = board_get(&delivery->spool_limit),
+        .last_drop_ms = board_get(&delivery->last_drop_ms),
+        .n_dropped = board_get(&delivery->dropped),
         .udp_drops = facts->closed.udp_drops,
         .refused = selfstat_refused(&facts->closed),
     };

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from lib import sink as faults
+from lib.asking import status
 from lib.proc import have_ipv6
 from lib.wait import until
 
@@ -189,15 +190,18 @@ def test_name_that_does_not_resolve(daemons, sink):
     assert len(warnings) == 1
 
 
-def test_queue_is_bounded(daemons, sinks):
-    """With carbon away for longer than QUEUE_MEMORY lasts, the oldest flushes go, whole."""
-    sink = sinks(listening=False)
-    daemon = daemons(sink, {**SETTINGS, "QUEUE_MEMORY": "1M"})
+def test_queue_is_bounded(daemons, sinks, place):
+    """With carbon away for longer than QUEUE_MEMORY lasts, the oldest flushes go, whole. One warning
+    says so, and the status."""
+    sink, admin = sinks(listening=False), f"{place}/admin.sock"
+    daemon = daemons(sink, {**SETTINGS, "QUEUE_MEMORY": "1M", "ADMIN_SOCKET": admin})
     names = fat_names()
     stop = time.monotonic() + 9
     while time.monotonic() < stop:
         send_fat(daemon, names)
         time.sleep(0.25)  # the pace of the traffic
+    told = re.compile(r"lines that carbon had not taken were dropped \d+ s ago, [1-9]\d* in all")
+    until(lambda: any(told.fullmatch(it) for it in status(admin)["problem"]), "the status to say so")
     sink.listen()
     sink.wait(lambda: sink.total("statsd.queue_dropped") > 0, "queue_dropped")
     sink.wait(lambda: len(sink.batches) >= 6, "the flushes that were kept")
@@ -205,6 +209,27 @@ def test_queue_is_bounded(daemons, sinks):
     for batch in sorted(sink.batches, key=lambda it: it.timestamp)[:3]:
         assert set(f"stats.{name}" for name in names) <= set(batch.values()), "a flush was cut"
     assert len(daemon.log) < 20_000
+    (warning,) = daemon.warnings("QUEUE_MEMORY")
+    assert re.search(r"sender: QUEUE_MEMORY is full: the oldest flush, of \d+ lines, is dropped$", warning)
+
+
+def test_spool_is_bounded(daemons, sinks, place):
+    """So is the spool: one warning with the limit that it was."""
+    sink = sinks(listening=False)
+    daemon = daemons(sink, {**SETTINGS, "SPOOL_DIR": f"{place}/spool", "SPOOL_MAX_BYTES": "1M"})
+    names = fat_names()
+
+    def is_told():
+        send_fat(daemon, names)
+        return daemon.warnings("SPOOL_MAX_BYTES")
+
+    until(is_told, "the spool to be full", step=0.25)
+    told = r"the oldest flushes in SPOOL_DIR, of \d+ lines, are dropped: SPOOL_MAX_BYTES is reached$"
+    (warning,) = daemon.warnings("SPOOL_MAX_BYTES")
+    assert re.search(told, warning)
+    sink.listen()
+    sink.wait(lambda: sink.total("statsd.spool_dropped") > 0, "spool_dropped")
+    assert not daemon.warnings("QUEUE_MEMORY")
 
 
 def test_flush_that_is_too_large(daemons, sink):

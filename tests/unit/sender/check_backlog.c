@@ -7,10 +7,13 @@
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <syslog.h>
 
+#include "base/log.h"
 #include "sender/backlog.h"
 #include "sender/choice.h"
 #include "sender/replay.h"
+#include "sender/said.h"
 
 #define N_PAGES   8
 #define WINDOW_MS 60000
@@ -23,6 +26,8 @@ static const struct backlog_item nothing = {.slot = VAULT_NONE};
 static void
 set_opts(int fd)
 {
+    log_init(LOG_TO_STDERR, LOG_ERR);
+    memset(&board, 0, sizeof(board));
     opts = (struct sender_opts){
         .board = &board,
         .arena_fd = fd,
@@ -93,12 +98,22 @@ pick(struct backlog_item *out)
     ck_assert_int_ne(out->kind, BACKLOG_NOTHING);
 }
 
+/* How often it was logged, or would have been, were it not for its limit. */
+static uint64_t
+n_said(enum said what)
+{
+    const struct log_limit *limit = said_limit(&opts, what);
+
+    return limit->again_ms != 0 ? limit->n_unsaid + 1 : 0;
+}
+
 START_TEST(test_the_oldest_goes)
 {
     set_up();
     for (unsigned n = 1; n <= 4; n++)
         ck_assert(take_pages(n, 2, &nothing));
     assert_holds("1q 2q 3q 4q ");
+    ck_assert_uint_eq(n_said(SAID_QUEUE_FULL), 0);
     ck_assert(take_pages(5, 1, &nothing));
     assert_holds("2q 3q 4q 5q ");
     ck_assert(take_pages(6, 1, &nothing));
@@ -106,6 +121,7 @@ START_TEST(test_the_oldest_goes)
     ck_assert(take_pages(7, N_PAGES, &nothing));
     assert_holds("7q ");
     ck_assert_uint_eq(queue_ledger(&backlog.queue)->dropped[LEDGER_QUEUE], 10 * LINES_OF_A_PAGE);
+    ck_assert_uint_eq(n_said(SAID_QUEUE_FULL), 6);
     tear_down();
 }
 END_TEST
@@ -140,6 +156,7 @@ START_TEST(test_the_order_of_going)
     ck_assert(take_pages(8, 7, &item));
     assert_holds("8q ");
     ck_assert_uint_eq(queue_ledger(&backlog.queue)->delivered, 4 * LINES_OF_A_PAGE);
+    ck_assert_uint_eq(n_said(SAID_QUEUE_FULL), 5); /* what was delivered is no loss */
     tear_down();
 }
 END_TEST
@@ -184,6 +201,7 @@ START_TEST(test_touched)
     ck_assert_int_eq(open_it(), VAULT_ADOPTED);
     assert_holds("2q ");
     ck_assert_uint_eq(queue_ledger(&backlog.queue)->dropped[LEDGER_UNCERTAIN], LINES_OF_A_PAGE);
+    ck_assert_uint_eq(n_said(SAID_UNCERTAIN), 1);
     ck_assert_uint_eq(backlog.queue.vault.journal.touched, 0);
     tear_down();
 }

@@ -66,6 +66,26 @@ START_TEST(test_state)
 }
 END_TEST
 
+/* Of a sender, or one before it in the life of this daemon. */
+START_TEST(test_drops)
+{
+    struct board_delivery *board = set_up(true);
+    struct ledger *ledger = queue_ledger(&delivery.backlog.queue);
+
+    ledger->dropped[LEDGER_QUEUE] = 5; /* of before */
+    notice_now(&delivery);
+    notice_now(&delivery);
+    ck_assert_uint_eq(board->last_drop_ms, 0);
+    ledger->dropped[LEDGER_SPOOL] = 1;
+    notice_now(&delivery);
+    ck_assert_uint_gt(board->last_drop_ms, 0);
+    ck_assert_uint_eq(board->dropped, 6);
+    board->last_drop_ms = 0;
+    notice_now(&delivery);
+    ck_assert_uint_eq(board->last_drop_ms, 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -76,6 +96,7 @@ main(void)
 
     tcase_add_test(tcase, test_deliveries);
     tcase_add_test(tcase, test_state);
+    tcase_add_test(tcase, test_drops);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

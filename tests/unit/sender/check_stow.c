@@ -11,6 +11,7 @@
 #include <syslog.h>
 
 #include "base/log.h"
+#include "sender/said.h"
 #include "sender/stow.h"
 
 #define LIMIT ((size_t)64 * VAULT_PAGE)
@@ -101,6 +102,7 @@ static void
 set_up(void)
 {
     log_init(LOG_TO_STDERR, LOG_ERR);
+    memset(&board, 0, sizeof(board));
     folder_make();
     arena = new_arena();
     max_bytes = 1 << 20;
@@ -142,6 +144,15 @@ assert_counts(uint64_t n_queued, uint64_t n_spooled, uint64_t n_delivered, uint6
     ck_assert_uint_eq(ledger->spooled, n_spooled);
     ck_assert_uint_eq(ledger->delivered, n_delivered);
     ck_assert_uint_eq(ledger_dropped(ledger), n_dropped);
+}
+
+/* How often it was logged, or would have been, were it not for its limit. */
+static uint64_t
+n_said(enum said what)
+{
+    const struct log_limit *limit = said_limit(&opts, what);
+
+    return limit->again_ms != 0 ? limit->n_unsaid + 1 : 0;
 }
 
 /* The oldest of the spool is the n-th flush, and n lines; it is delivered. */
@@ -198,6 +209,8 @@ START_TEST(test_one_without_the_other)
     open_it();
     assert_counts(0, 0, 1, 2);
     ck_assert_uint_eq(queue_ledger(&queue)->dropped[LEDGER_SPOOL], 2);
+    ck_assert_uint_eq(n_said(SAID_GONE), 1);
+    ck_assert_uint_eq(n_said(SAID_SPOOL_FULL), 0);
     tear_down();
 }
 END_TEST
@@ -224,6 +237,9 @@ START_TEST(test_limits)
     ck_assert_ptr_nonnull(stow_find(&stow, EPOCH | 1));
     ck_assert_ptr_nonnull(stow_find(&stow, EPOCH | 5));
     ck_assert_uint_eq(queue_ledger(&queue)->dropped[LEDGER_SPOOL], 20);
+    ck_assert_uint_eq(n_said(SAID_SPOOL_FULL), 2);
+    ck_assert_str_eq(stow.spool.limit, "SPOOL_MAX_BYTES is reached");
+    ck_assert_uint_eq(n_said(SAID_GONE), 0);
     stow_delivered(&stow, &queue, going, 1);
     assert_counts(0, 20, 9, 21);
     batch_free(going);
@@ -287,6 +303,8 @@ START_TEST(test_damaged_and_too_many)
     assert_counts(0, 14, 0, 11 + 12 + 13);
     ck_assert_uint_eq(queue_ledger(&queue)->dropped[LEDGER_CORRUPT], 11);
     ck_assert_uint_eq(queue_ledger(&queue)->dropped[LEDGER_SPOOL], 12 + 13);
+    ck_assert_uint_eq(n_said(SAID_SPOOL_FULL), 1);
+    ck_assert_uint_eq(n_said(SAID_GONE), 0);
     tear_down();
 }
 END_TEST

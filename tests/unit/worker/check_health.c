@@ -20,6 +20,7 @@ static const struct health_facts good = {
     .queue_bytes = 500,
     .queue_limit = 1000,
     .spool_limit = 1000,
+    .n_dropped = 7,
 };
 
 #define AT(member) offsetof(struct health_facts, member)
@@ -43,6 +44,9 @@ static const struct {
     {AT(queue_bytes), 1000, HEALTH_WARNING, "the queue is at 100 % of its limit"},
     {AT(spool_bytes), 500, HEALTH_OK, NULL},
     {AT(spool_bytes), 900, HEALTH_WARNING, "the spool is at 90 % of its limit"},
+    {AT(last_drop_ms), NOW - 300000, HEALTH_OK, NULL},
+    {AT(last_drop_ms), NOW - 299000, HEALTH_WARNING,
+     "lines that carbon had not taken were dropped 299 s ago, 7 in all"},
     {AT(udp_drops), 3, HEALTH_WARNING, "the kernel dropped 3 datagrams in the last interval"},
     {AT(refused), 1, HEALTH_WARNING, "1 lines were refused in the last interval"},
     {AT(worker_restarted_ms), NOW - 300000, HEALTH_OK, NULL},
@@ -86,6 +90,7 @@ START_TEST(test_everything)
                                  .n_waiting = 1,
                                  .queue_bytes = 1,
                                  .spool_bytes = 1,
+                                 .last_drop_ms = NOW,
                                  .udp_drops = 1,
                                  .refused = 1};
     struct health health;

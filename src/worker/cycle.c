@@ -16,6 +16,7 @@
 #include "base/log_event.h"
 #include "worker/inherit.h"
 #include "worker/live.h"
+#include "worker/losses.h"
 #include "worker/said.h"
 
 static int
@@ -114,16 +115,6 @@ close_interval(struct cycle *cycle, const struct interval *interval, uint64_t ov
     store_set(cycle->store, &state);
     fault_point("worker_closing");
     ask_shards(cycle, request);
-}
-
-static void
-gather_culprits(struct cycle *cycle)
-{
-    struct culprit culprit = {0};
-
-    for (size_t i = 0; i < cycle->opts->n_threads; i++)
-        culprit_merge(&culprit, &cycle->shards[i].closed_culprit);
-    culprit_log(&culprit, said_limit(cycle->opts, SAID_REFUSED));
 }
 
 /* Sends what state says: the closed interval, or what there is of the open one. */
@@ -308,7 +299,7 @@ cycle_begin_if_closed(struct cycle *cycle)
     store_set(cycle->store, &state);
     fault_point("worker_closed");
     if (!cycle->halting)
-        gather_culprits(cycle);
+        losses_log(cycle->opts, cycle->shards);
     begin_flush(cycle, cycle->halting);
     cycle->halting = false;
 }

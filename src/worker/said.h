@@ -14,6 +14,7 @@ enum said {
     SAID_QUARANTINED, /* a datagram */
     SAID_UNSAVED,     /* which could not be written */
     SAID_REFUSED,     /* lines, for want of room */
+    SAID_DROPS,       /* the kernel's, of datagrams */
     SAID_SET_BACK,    /* the clock */
     SAID_COUNT,
 };

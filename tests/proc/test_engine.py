@@ -3,6 +3,7 @@
 import math
 import os
 import random
+import re
 import signal
 import socket
 import time
@@ -51,6 +52,9 @@ def test_every_datagram_is_received_or_counted(daemons, sink):
     received = sink.total("statsd.packets_received")
     assert known() == sent
     assert 0 < received < sent
+    (warning,) = daemon.warnings("the kernel dropped")
+    granted = re.search(r"a receive buffer of (\d+ bytes)", daemon.log)[1]
+    assert f"dropped {sent - received:.0f} datagrams in an interval: raise RECEIVE_BUFFER (now {granted})" in warning
     assert sink.total("stats.seen") == received
     assert sink.total("statsd.lines_received") == 2 * received
     assert sink.total("stats.timers.number.count") == received

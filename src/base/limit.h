@@ -1,5 +1,5 @@
 /*
- * limit: how many times a second something may be said.
+ * limit: how many times in a stretch of time, as a second, something may be said.
  */
 #ifndef BASE_LIMIT_H
 #define BASE_LIMIT_H
@@ -14,9 +14,10 @@ struct limit {
     uint64_t n_suppressed; /* since the last call that was allowed */
 };
 
-/* True where fewer than per_second calls were allowed in the second that holds now_ms. When it is
- * true, *out_suppressed is how many were not since the last one that was. */
-bool limit_allow(struct limit *limit, uint32_t per_second, uint64_t now_ms,
+/* True where fewer than max calls were allowed in the window that holds now_ms, of those that
+ * follow each other from 0 on. When it is true, *out_suppressed is how many were not since the last
+ * one that was. */
+bool limit_allow(struct limit *limit, uint32_t max, uint64_t window_ms, uint64_t now_ms,
                  uint64_t *out_suppressed);
 
 #endif

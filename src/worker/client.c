@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -30,6 +31,23 @@ listen_to(struct client *client, uint64_t now_ms)
     client->deadline_ms = now_ms + CLIENT_PATIENCE_MS;
 }
 
+/* An address, or, on the socket that is the machine's alone, a user. */
+static void
+name_peer(struct client *client)
+{
+    struct net_address address = {.len = sizeof(address.storage)};
+    struct ucred user = {.uid = (uid_t)-1};
+    socklen_t len = sizeof(user);
+
+    if (client->is_console) {
+        (void)getpeername(client->fd, (struct sockaddr *)&address.storage, &address.len);
+        net_format(&address, client->peer);
+        return;
+    }
+    (void)getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &user, &len);
+    snprintf(client->peer, sizeof(client->peer), "uid %u on ADMIN_SOCKET", (unsigned)user.uid);
+}
+
 int
 client_open(struct client *client, int fd, bool is_console, struct desk *desk, uint64_t now_ms)
 {
@@ -38,6 +56,7 @@ client_open(struct client *client, int fd, bool is_console, struct desk *desk, u
     if (client->in == NULL)
         return -ENOMEM;
     client->is_there = true;
+    name_peer(client);
     listen_to(client, now_ms);
     return 0;
 }
@@ -85,6 +104,7 @@ begin_answer(struct client *client, uint64_t now_ms)
     client->n_written = 0;
     client->deadline_ms = now_ms + CLIENT_PATIENCE_MS;
     reply_init(&client->reply, client->desk, client->is_console);
+    client->reply.peer = client->peer;
 }
 
 static void

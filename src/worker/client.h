@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/net.h"
 #include "worker/explain.h"
 #include "worker/reply.h"
 
@@ -24,6 +25,7 @@ struct client {
     bool is_there;
     bool is_console;
     int fd;
+    char peer[NET_TEXT_MAX]; /* who it is, for the log */
     struct desk *desk;
     char *in; /* CLIENT_LINE_MAX + 1 bytes */
     size_t n_in;

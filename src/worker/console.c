@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "worker/erase.h"
 #include "worker/maps.h"
+#include "worker/trail.h"
 
 /* ---- what takes a few lines */
 
@@ -130,10 +131,14 @@ begin_health(struct reply *reply, enum metric_type type, const char *arguments)
     size_t len = arguments != NULL ? strcspn(arguments, " ") : 0;
     bool goes_up = len == 2 && strncasecmp(arguments, "up", 2) == 0;
     bool goes_down = len == 4 && strncasecmp(arguments, "down", 4) == 0;
+    uint64_t *is_unwell = &reply->desk->opts->board->is_unwell;
 
     (void)type;
-    if ((goes_up || goes_down) && reply->desk->opts->console_writes)
-        board_set(&reply->desk->opts->board->is_unwell, goes_down);
+    if ((goes_up || goes_down) && reply->desk->opts->console_writes) {
+        if (board_get(is_unwell) != goes_down)
+            trail_health(reply, goes_down);
+        board_set(is_unwell, goes_down);
+    }
     reply->step = step_health;
     return NULL;
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/limit.h"
 #include "metric/flush.h"
 #include "worker/hold.h"
 #include "worker/worker.h"
@@ -35,6 +36,8 @@ struct desk {
      * thread has taken in hand, and is done with, what was wanted; and up to which it was sent. */
     uint64_t n_wanted, n_taken, n_done, n_sent;
     bool stopping; /* the one that answers is to end */
+    /* The one that answers: how much of what was changed by hand it has told lately. */
+    struct limit told_deletions, told_healths;
 };
 
 /* Borrows both. Returns 0 or -errno. */

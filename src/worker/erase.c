@@ -8,6 +8,7 @@
 
 #include "worker/forget.h"
 #include "worker/listing.h"
+#include "worker/trail.h"
 
 struct erase {
     enum metric_type type;
@@ -17,6 +18,7 @@ struct erase {
     size_t len;
     bool has_begun; /* with it */
     size_t n_deleted, n_seen;
+    uint64_t n_all; /* deleted, with all words */
     char arguments[];
 };
 
@@ -29,6 +31,7 @@ erase_view(const struct view *view, struct erase *erase)
     buf_append(out, view->name.text, view->name.len);
     buf_append(out, "\n", 1);
     erase->n_deleted++;
+    erase->n_all++;
     forget(view);
 }
 
@@ -105,6 +108,22 @@ step_erase(struct reply *reply)
     return may ? REPLY_MORE : REPLY_LATER;
 }
 
+/* Also where the client did not wait for the end. */
+static void
+erase_free(void *state)
+{
+    static const char *const kinds[METRIC_TYPE_COUNT] = {
+        [METRIC_COUNTER] = "counters",
+        [METRIC_GAUGE] = "gauges",
+        [METRIC_TIMER] = "timers",
+        [METRIC_SET] = "sets",
+    };
+    struct erase *erase = state;
+
+    trail_deleted(erase->reply, kinds[erase->type], erase->arguments, erase->n_all);
+    free(erase);
+}
+
 const char *
 erase_begin(struct reply *reply, enum metric_type type, const char *arguments)
 {
@@ -124,7 +143,7 @@ erase_begin(struct reply *reply, enum metric_type type, const char *arguments)
         erase->len = strcspn(erase->word, " ");
     }
     reply->state = erase;
-    reply->release = free;
+    reply->release = erase_free;
     reply->step = step_erase;
     return NULL;
 }

@@ -42,7 +42,7 @@ show_bad(struct lines *lines, const struct datagram *datagram, const char *line,
     struct buf shown;
     uint64_t suppressed;
 
-    if (!limit_allow(&lines->logged, LINES_LOGGED_PER_S, now_ms, &suppressed))
+    if (!limit_allow(&lines->logged, LINES_LOGGED_PER_S, 1000, now_ms, &suppressed))
         return;
     if (suppressed > 0)
         log_debug("%" PRIu64 " more bad lines were not shown", suppressed);

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "worker/forget.h"
+#include "worker/trail.h"
 
 /* How long a deletion waits for the flush that is on its way. */
 #define DELETE_PATIENCE_MS 15000
@@ -19,6 +20,8 @@ struct listing {
     bool deletes;
     uint64_t deadline_ms; /* of a deletion that has not begun; 0: it has */
     size_t n_seen;        /* names of this piece */
+    uint64_t n_deleted;   /* of all */
+    const char *text;     /* of the patterns, behind them */
     struct reply *reply;
     struct filter filter;
     uint8_t patterns[];
@@ -37,8 +40,10 @@ list_name(const struct view *view, void *context)
     buf_append(out, " ", 1);
     buf_append(out, view->name.text, view->name.len);
     buf_append(out, "\n", 1);
-    if (listing->deletes)
-        forget(view);
+    if (!listing->deletes)
+        return;
+    forget(view);
+    listing->n_deleted++;
 }
 
 /* A piece, while the shards are held. */
@@ -73,12 +78,22 @@ step_list(struct reply *reply)
     return progress;
 }
 
+/* Also where the client did not wait for the end. */
+static void
+free_listing(void *state)
+{
+    struct listing *listing = state;
+
+    trail_deleted(listing->reply, "metrics", listing->text, listing->n_deleted);
+    free(listing);
+}
+
 static const char *
 begin(struct reply *reply, const char *patterns, bool deletes)
 {
     struct filter_opts opts = {.allow = patterns};
     size_t size = filter_storage_size(&opts);
-    struct listing *listing = calloc(1, sizeof(*listing) + size);
+    struct listing *listing = calloc(1, sizeof(*listing) + size + strlen(patterns) + 1);
 
     if (listing == NULL)
         return "out of memory";
@@ -86,11 +101,12 @@ begin(struct reply *reply, const char *patterns, bool deletes)
         free(listing);
         return "expected patterns of at most 256 bytes with commas between them";
     }
+    listing->text = strcpy((char *)listing->patterns + size, patterns);
     listing->deletes = deletes;
     listing->deadline_ms = clock_mono_ms() + DELETE_PATIENCE_MS;
     listing->reply = reply;
     reply->state = listing;
-    reply->release = free;
+    reply->release = free_listing;
     reply->step = step_list;
     return NULL;
 }

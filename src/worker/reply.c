@@ -12,7 +12,7 @@
 void
 reply_init(struct reply *reply, struct desk *desk, bool plain)
 {
-    *reply = (struct reply){.desk = desk, .plain = plain};
+    *reply = (struct reply){.desk = desk, .peer = "somebody", .plain = plain};
     buf_init(&reply->out, REPLY_MAX);
 }
 

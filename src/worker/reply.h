@@ -24,6 +24,7 @@ enum reply_progress {
 
 struct reply {
     struct desk *desk;
+    const char *peer;                                 /* who asks, for the log; borrowed */
     struct buf out;                                   /* what the client has not taken yet */
     enum reply_progress (*step)(struct reply *reply); /* NULL: all of it is in out */
     void *state;                                      /* the step's */
@@ -32,7 +33,7 @@ struct reply {
     bool has_said; /* that line is in out, or gone */
 };
 
-/* An empty answer. Borrows desk. */
+/* An empty answer, to an unknown peer. Borrows desk. */
 void reply_init(struct reply *reply, struct desk *desk, bool plain);
 
 /* Says that the request was good, where what begins an answer has all of it at hand. */

@@ -53,6 +53,7 @@ class Console:
 
     def __init__(self, port, host="127.0.0.1"):
         self._socket = socket.create_connection((host, port), PATIENCE_S)
+        self.name = "{}:{}".format(*self._socket.getsockname()[:2])  # as the daemon calls it
 
     def tell(self, text):
         self._socket.sendall(text.encode("ascii"))

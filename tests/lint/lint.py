@@ -53,6 +53,7 @@ SAID_ONCE = {
 LIMITED_OTHERWISE = {
     "src/master/reload.c": {"?"},
     "src/sender/delivery.c": {"delivered", "log_failure"},
+    "src/worker/trail.c": {"tell"},
 }
 
 FUNCTION_MEDIAN, FUNCTION_P90, FUNCTION_LONGEST = 15, 45, 70

@@ -212,6 +212,7 @@ def test_delete_of_the_open_interval(asked, sink):
     settled(path, 3)
     assert daemon.stop() == 0
     assert [value for _, value in stamps(sink, "stats.c")] == [1]
+    assert f"[INFO] worker: 1 metrics deleted by uid {os.getuid()} on ADMIN_SOCKET: c\n" in daemon.log
 
 
 def test_flush_sends_what_is_there_and_its_whole_follows(asked, sink):

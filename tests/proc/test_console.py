@@ -94,6 +94,25 @@ def test_deletions(quiet):
     assert console.ask("counters") == "{ g: 1 }\nEND\n\n"
     daemon.send("load:7|g")
     until(lambda: console.ask("gauges") == "{ load: 7 }\nEND\n\n", "the gauge anew")
+    assert re.findall(r"\[INFO\] worker: (.* deleted .*)", daemon.log) == [
+        f"1 gauges deleted by {console.name}: load load", f"2 counters deleted by {console.name}: g.* nope.*"]
+
+
+def test_what_is_changed_is_logged(quiet):
+    """Health where it changes, and the bytes of those who ask are escaped and cut."""
+    daemon, console = quiet
+    for word in ("down", "down", "up", "sideways"):
+        console.ask(f"health {word}", "\n")
+    console.ask("delgauges \x1b[2J load " + "x" * 900)
+    for _ in range(40):
+        console.ask("delcounters g")
+        daemon.send("g:1|c")
+        until(lambda: "g: 1" in console.ask("counters"), "the counter anew")
+    console.ask("help", "\n\n")  # what came before has been logged
+    told = re.findall(r"\[INFO\] worker: (.*) by " + re.escape(console.name) + "(.*)", daemon.log)
+    assert told[:3] == [("health set to down", ""), ("health set to up", ""),
+                        ("1 gauges deleted", r": \x1b[2J load " + "x" * 118 + "...")]
+    assert 10 <= len(told) <= 22, "not all of a flood, be it over the end of a minute"
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")

@@ -24,7 +24,7 @@ START_TEST(test_allows_so_many_in_a_second)
 
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
         uint64_t suppressed = 77;
-        bool allowed = limit_allow(&limit, 2, calls[i].now_ms, &suppressed);
+        bool allowed = limit_allow(&limit, 2, 1000, calls[i].now_ms, &suppressed);
 
         ck_assert_msg(allowed == calls[i].allowed, "call %zu", i);
         ck_assert_msg(suppressed == (allowed ? calls[i].suppressed : 77), "call %zu: %ju", i,
@@ -38,10 +38,10 @@ START_TEST(test_allows_in_the_clock_s_first_second)
     struct limit limit = {0};
     uint64_t suppressed;
 
-    ck_assert(limit_allow(&limit, 1, 0, &suppressed));
+    ck_assert(limit_allow(&limit, 1, 1000, 0, &suppressed));
     ck_assert_uint_eq(suppressed, 0);
-    ck_assert(!limit_allow(&limit, 1, 999, &suppressed));
-    ck_assert(limit_allow(&limit, 1, 1000, &suppressed));
+    ck_assert(!limit_allow(&limit, 1, 1000, 999, &suppressed));
+    ck_assert(limit_allow(&limit, 1, 1000, 1000, &suppressed));
     ck_assert_uint_eq(suppressed, 1);
 }
 END_TEST
@@ -52,10 +52,23 @@ START_TEST(test_zero_allows_nothing)
     uint64_t suppressed = 77;
 
     for (uint64_t now_ms = 0; now_ms < 5000; now_ms += 500)
-        ck_assert(!limit_allow(&limit, 0, now_ms, &suppressed));
+        ck_assert(!limit_allow(&limit, 0, 1000, now_ms, &suppressed));
     ck_assert_uint_eq(suppressed, 77);
-    ck_assert(limit_allow(&limit, 1, 5000, &suppressed));
+    ck_assert(limit_allow(&limit, 1, 1000, 5000, &suppressed));
     ck_assert_uint_eq(suppressed, 10);
+}
+END_TEST
+
+START_TEST(test_another_window)
+{
+    struct limit limit = {0};
+    uint64_t suppressed;
+
+    ck_assert(limit_allow(&limit, 1, 60000, 59999, &suppressed));
+    ck_assert(limit_allow(&limit, 1, 60000, 60000, &suppressed));
+    ck_assert(!limit_allow(&limit, 1, 60000, 119999, &suppressed));
+    ck_assert(limit_allow(&limit, 1, 60000, 120000, &suppressed));
+    ck_assert_uint_eq(suppressed, 1);
 }
 END_TEST
 
@@ -70,6 +83,7 @@ main(void)
     tcase_add_test(tcase, test_allows_so_many_in_a_second);
     tcase_add_test(tcase, test_allows_in_the_clock_s_first_second);
     tcase_add_test(tcase, test_zero_allows_nothing);
+    tcase_add_test(tcase, test_another_window);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -30,6 +30,7 @@ START_TEST(test_words)
                      "metric c. not found\nmetric c.x.* not found\ndeleted: c.x\nEND\n\n");
     ck_assert_str_eq(ask("delgauges c.*"), "metric c.* not found\nEND\n\n");
     ck_assert_str_eq(ask("gauges"), "{ g: 5 }\nEND\n\n");
+    ck_assert_uint_eq(estrade.desk.told_deletions.n_allowed, 1); /* of the one that deleted some */
     estrade_close(&estrade);
 }
 END_TEST

@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/bulletin.h"
+#include "base/log.h"
 #include "worker/command.h"
 #include "worker/console.h"
 #include "worker/desk.h"
@@ -36,6 +38,7 @@ estrade_open(struct estrade *estrade)
 {
     struct shard_opts opts = {.quarantine.fd = -1};
 
+    log_init(LOG_TO_STDERR, LOG_ERR);
     memset(estrade, 0, sizeof(*estrade));
     estrade->done_fd = opts.done_fd = eventfd(0, EFD_CLOEXEC);
     for (size_t i = 0; i < ESTRADE_SHARDS; i++) {

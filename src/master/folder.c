@@ -49,6 +49,13 @@ folder_open(const char *path)
     return error;
 }
 
+const char *
+folder_advice(int error)
+{
+    return error == EROFS ? "; with systemd it must be there and in ReadWritePaths= of the unit"
+                          : "";
+}
+
 void
 folder_of(const char *path, char out[CONFIG_TEXT_MAX])
 {

@@ -16,6 +16,9 @@ int folder_make(const char *path, mode_t mode, uid_t uid, gid_t gid);
  * descriptor or -errno. */
 int folder_open(const char *path);
 
+/* What an operator may do about an errno of one, to be told behind it: "" where nobody knows. */
+const char *folder_advice(int error);
+
 /* The directory of a file, whose path is absolute and shorter than CONFIG_TEXT_MAX. */
 void folder_of(const char *path, char out[CONFIG_TEXT_MAX]);
 

@@ -77,11 +77,13 @@ make_folder(const char *key, const char *path, const struct master_opts *opts)
 {
     uid_t uid;
     gid_t gid;
+    int error;
 
     privdrop_find(opts->user, opts->group, &uid, &gid);
-    errno = -folder_make(path, 0700, uid, gid);
-    if (errno != 0)
-        fatal(EX_CONFIG, "%s (%s): cannot make the directory for uid %u", key, path, (unsigned)uid);
+    error = -folder_make(path, 0700, uid, gid);
+    if (error != 0)
+        fatalx(EX_CONFIG, "%s (%s): cannot make the directory for uid %u: %s%s", key, path,
+               (unsigned)uid, strerror(error), folder_advice(error));
 }
 
 static void
@@ -106,12 +108,14 @@ open_asking(struct holdings *holdings, const struct master_opts *opts)
     char error[ASKING_ERROR_MAX], path[CONFIG_TEXT_MAX];
     gid_t gid = getegid();
     uid_t uid;
+    int made;
 
     if (opts->admin_socket[0] != '\0') {
         folder_of(opts->admin_socket, path);
-        errno = -folder_make(path, 0755, geteuid(), gid);
-        if (errno != 0)
-            fatal(EX_CONFIG, "ADMIN_SOCKET (%s): cannot make the directory", path);
+        made = -folder_make(path, 0755, geteuid(), gid);
+        if (made != 0)
+            fatalx(EX_CONFIG, "ADMIN_SOCKET (%s): cannot make the directory: %s%s", path,
+                   strerror(made), folder_advice(made));
         if (geteuid() == 0)
             privdrop_find(opts->user, opts->group, &uid, &gid);
     }
@@ -158,8 +162,8 @@ open_folder(struct holdings *holdings, const char *key, const char *path)
     int fd = folder_open(path);
 
     if (fd < 0)
-        fatalx(EX_CONFIG, "%s (%s): %s; it must be a directory that uid %u may write to", key, path,
-               strerror(-fd), (unsigned)geteuid());
+        fatalx(EX_CONFIG, "%s (%s): %s; it must be a directory that uid %u may write to%s", key,
+               path, strerror(-fd), (unsigned)geteuid(), folder_advice(-fd));
     spawn_hold(&holdings->fds, fd, KEPT_BY_SENDER);
     return fd;
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -15,6 +16,9 @@
 
 #include "base/net.h"
 #include "master/child.h"
+
+/* What becomes of deliveries. */
+#define STAYS "; the addresses of before stay in use"
 
 int
 resolve_open(struct resolve *resolve, struct spawn_fds *fds)
@@ -76,6 +80,7 @@ resolve_start(struct resolve *resolve, const struct spawn_fds *fds, const char *
         return;
     }
     resolve->again = false;
+    snprintf(resolve->host, sizeof(resolve->host), "%s", host);
     pid = spawn(fds, KEPT_BY_RESOLVER, "resolver", SIGTERM);
     if (pid == 0)
         answer(resolve->addresses_write, host, port);
@@ -86,22 +91,24 @@ resolve_start(struct resolve *resolve, const struct spawn_fds *fds, const char *
     /* The sender asks again when it has waited long enough. */
     log_event(
         &(struct log_event){.level = LOG_WARNING, .name = host, .limit = &resolve->said_no_fork},
-        "cannot look up %s: fork: %s", host, strerror(-pid));
+        "cannot look up %s: fork: %s" STAYS, host, strerror(-pid));
 }
 
 static void
 log_failure(struct resolve *resolve, pid_t pid, int status)
 {
     char text[CHILD_TEXT_MAX];
-    struct log_event again = {
-        .level = LOG_WARNING, .reason = text, .limit = &resolve->said_no_answer};
+    struct log_event again = {.level = LOG_WARNING,
+                              .reason = text,
+                              .name = resolve->host,
+                              .limit = &resolve->said_no_answer};
 
     child_format_status(status, text);
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-        log_event(&again, "resolver (pid %d) had no answer within %d s", (int)pid,
-                  RESOLVE_PATIENCE_S);
+        log_event(&again, "resolver (pid %d) had no answer for %s within %d s" STAYS, (int)pid,
+                  resolve->host, RESOLVE_PATIENCE_S);
     else
-        log_event(&again, "resolver (pid %d) died: %s", (int)pid, text);
+        log_event(&again, "resolver (pid %d) of %s died: %s" STAYS, (int)pid, resolve->host, text);
 }
 
 bool

@@ -21,6 +21,7 @@ struct resolve {
     int addresses_read, addresses_write; /* packets of struct resolved; the sender reads */
     pid_t pid;                           /* of the resolver that is there, else 0 */
     bool again;                          /* the name changed while it was looking up the old one */
+    char host[RESOLVED_DESTINATION_MAX]; /* that it looks up, for the log */
     struct log_limit said_no_fork, said_no_answer;
 };
 

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "master/folder.h"
 #include "sender/sender.h"
 #include "worker/worker.h"
 
@@ -61,7 +62,8 @@ open_dir(struct opening *opening)
     bool is_new = mkdir(opening->dir, DIR_MODE) == 0;
 
     if (!is_new && errno != EEXIST)
-        return refuse(opening, "cannot make the directory: %s", strerror(errno));
+        return refuse(opening, "cannot make the directory: %s%s", strerror(errno),
+                      folder_advice(errno));
     opening->dir_fd = open(opening->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (opening->dir_fd < 0)
         return refuse(opening, "cannot open the directory: %s", strerror(errno));
@@ -81,7 +83,7 @@ open_file(const struct opening *opening, const char *name, int flags)
                     S_IRUSR | S_IWUSR);
 
     if (fd < 0)
-        return refuse(opening, "cannot open %s: %s", name, strerror(errno));
+        return refuse(opening, "cannot open %s: %s%s", name, strerror(errno), folder_advice(errno));
     if (is_ours(fd, S_IFREG))
         return fd;
     close(fd);

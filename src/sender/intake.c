@@ -108,9 +108,11 @@ save_gauges(struct intake *intake, const struct batch *batch)
                         batch->records.len);
     board_count(beat);
     if (error != 0)
-        log_event(&(struct log_event){.level = LOG_WARNING,
-                                      .limit = said_limit(intake->opts, SAID_GAUGES)},
-                  "cannot write GAUGES_FILE: %s", strerror(-error));
+        log_event(
+            &(struct log_event){.level = LOG_WARNING,
+                                .limit = said_limit(intake->opts, SAID_GAUGES)},
+            "cannot write GAUGES_FILE: %s; it stays as it was, and the next flush tries again",
+            strerror(-error));
 }
 
 static void

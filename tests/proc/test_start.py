@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -132,6 +133,25 @@ def test_directory_that_is_not_for_the_user(place, key, as_nobody):
     value = f"{path}/gauges" if key == "GAUGES_FILE" else path
     result = run({**listening(), key: value}, as_nobody=as_nobody)
     assert_refused(result, f"{key} ({path})", "may write to")
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="takes root: a mount namespace")
+@pytest.mark.parametrize("is_there", [False, True])
+@pytest.mark.parametrize("key", ["STATE_DIR", "SPOOL_DIR", "GAUGES_FILE"])
+def test_directory_that_the_unit_does_not_name(place, monkeypatch, key, is_there):
+    """As ProtectSystem= has it: the file system is read-only, and what to do is said."""
+    if subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("takes a mount namespace, which a chroot has not")
+    path = os.path.join(place, "directory")
+    if is_there:
+        os.mkdir(path, 0o700)
+        shutil.chown(path, "root" if key == "STATE_DIR" else "nobody")
+    argv = ["unshare", "-m", "sh", "-c",
+            'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"', place]
+    monkeypatch.setattr(daemon_module, "command", lambda *args: argv + command(*args))
+    value = f"{path}/gauges" if key == "GAUGES_FILE" else path
+    result = run({**listening(), key: value, "USER": "nobody"})
+    assert_refused(result, f"{key} ({path})", "Read-only file system", "ReadWritePaths= of the unit")
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="takes root: what is left of it is the point")

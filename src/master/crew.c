@@ -161,7 +161,7 @@ log_unstarted(struct crew *crew, enum role role, const char *why)
 
     snprintf(text, sizeof(text), "cannot start the %s: %s", name, why);
     if (crew->children[role].has_served)
-        log_event(&again, "%s", text);
+        log_event(&again, "%s; trying again", text);
     else
         note_failure(crew, text);
 }

@@ -195,7 +195,8 @@ holdings_open_gauges(struct holdings *holdings, const char *name)
         log_event(&(struct log_event){.level = LOG_WARNING,
                                       .reason = strerror(errno),
                                       .limit = &holdings->said_no_gauges},
-                  "cannot read gauges from %s: %s", name, strerror(errno));
+                  "cannot read GAUGES_FILE (%s): %s; going on without what it holds", name,
+                  strerror(errno));
 }
 
 void

@@ -223,8 +223,9 @@ log_buffer(int fd, long granted, uint64_t wanted)
     (void)udp_address(fd, &address);
     net_format(&address, where);
     if (granted < 0) {
-        log_warnx("udp %s: cannot set the receive buffer to %" PRIu64 " bytes: %s", where, wanted,
-                  strerror((int)-granted));
+        log_warnx("udp %s: cannot set the receive buffer to %" PRIu64
+                  " bytes: %s; it stays as it is",
+                  where, wanted, strerror((int)-granted));
         return;
     }
     granted /= 2; /* the kernel reports twice what was asked for, which is all that was promised */

@@ -191,7 +191,7 @@ count_bad(struct intake *intake, const char *why)
     log_event(&(struct log_event){.level = LOG_WARNING,
                                   .reason = why,
                                   .limit = said_limit(intake->opts, SAID_BAD_PACKET)},
-              "a packet from the worker is not usable: %s", why);
+              "a packet from the worker is not usable: %s; its flush is asked for again", why);
 }
 
 static void

@@ -22,6 +22,7 @@ enum said {
     SAID_NO_SPOOL,
     SAID_UNWRITABLE, /* the spool */
     SAID_BAD_FILE,   /* in the spool */
+    SAID_IGNORED,    /* or some that are none to be read */
     SAID_QUEUE_FULL, /* a flush is dropped for want of room */
     SAID_SPOOL_FULL, /* or for the spool's limits */
     SAID_GONE,       /* lines that were in the spool */

@@ -169,6 +169,11 @@ stow_open(struct stow *stow, struct queue *queue, const struct sender_opts *opts
                   "cannot use SPOOL_DIR: %s; flushes stay in QUEUE_MEMORY alone", strerror(-error));
     if (stow->spool.n_bad_files > 0)
         log_bad(stow);
+    if (stow->spool.n_ignored > 0)
+        log_event(
+            &(struct log_event){.level = LOG_WARNING, .limit = said_limit(opts, SAID_IGNORED)},
+            "%" PRIu64 " entries of SPOOL_DIR are no files to be read: they are left alone",
+            stow->spool.n_ignored);
     /* Where one process dies after the other, it is no news. */
     if (stow->spool.n_files > 0 && opts->n_restarts == 0)
         log_info("%zu flushes wait in SPOOL_DIR, of %" PRIu64 " lines", stow->spool.n_files,
@@ -205,11 +210,11 @@ stow_put(struct stow *stow, struct queue *queue, uint32_t slot)
 }
 
 static void
-warn(struct stow *stow, const char *what, int error)
+warn(struct stow *stow, const char *what, int error, const char *then)
 {
     log_event(
         &(struct log_event){.level = LOG_WARNING, .limit = said_limit(stow->opts, SAID_UNWRITABLE)},
-        "%s SPOOL_DIR: %s", what, strerror(-error));
+        "%s SPOOL_DIR: %s%s", what, strerror(-error), then);
 }
 
 bool
@@ -228,7 +233,7 @@ stow_put_all(struct stow *stow, struct queue *queue, uint32_t busy)
         if (clock_mono_ms() > end_ms)
             return true;
         if ((error = stow_put(stow, queue, slots[i])) != 0)
-            warn(stow, "flushes stay in memory, they cannot be written to", error);
+            warn(stow, "flushes stay in memory, they cannot be written to", error, "");
     }
     return false;
 }
@@ -283,7 +288,8 @@ unspool(struct stow *stow, struct queue *queue, const struct spool_file *file)
     fault_point("sender_unspooled");
     stow->spool.busy = 0;
     if ((error = remove_file(stow, queue, file)) != 0)
-        warn(stow, "a flush was delivered, but cannot be removed from", error);
+        warn(stow, "a flush was delivered, but cannot be removed from", error,
+             "; that is tried again");
 }
 
 /* What was delivered of an interval must not be sent again behind the whole of it, which is not

@@ -44,7 +44,8 @@ save(const struct datagram *datagram, const char *from, const struct quarantine_
     text[len++] = '\n';
     if (write(opts->fd, text, (size_t)len) != len)
         log_event(&(struct log_event){.level = LOG_WARNING, .limit = opts->said_unsaved},
-                  "cannot save the datagram: %s", strerror(errno));
+                  "cannot save the datagram in STATE_DIR: %s; it is in the log alone",
+                  strerror(errno));
 }
 
 static void

@@ -256,7 +256,8 @@ finish(struct worker *worker)
     cycle_tell_ledger(&worker->cycle, &worker->opts->board->ledger);
     if (!is_flushed)
         log_warnx("the sender takes nothing: the last flush is incomplete%s",
-                  worker->opts->keep_open ? "; the next start goes on with it" : "");
+                  worker->opts->keep_open ? "; the next start goes on with it"
+                                          : "; its rest is lost");
 }
 
 static bool

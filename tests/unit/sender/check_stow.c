@@ -215,6 +215,28 @@ START_TEST(test_one_without_the_other)
 }
 END_TEST
 
+/* What is under a name of ours and is no file is nobody's to touch; what was there is missed. */
+START_TEST(test_no_file)
+{
+    char name[64];
+
+    set_up();
+    take(&queue, 1, 1);
+    stow_put(&stow, &queue, queue_oldest(&queue, VAULT_QUEUED, VAULT_NONE));
+    ck_assert_uint_eq(n_said(SAID_IGNORED), 0);
+    ck_assert_int_eq(sscanf(folder_list(), "%63s", name), 1);
+    close_it();
+    ck_assert_int_eq(unlinkat(folder, name, 0), 0);
+    ck_assert_int_eq(mkdirat(folder, name, 0700), 0);
+    open_it();
+    assert_counts(0, 0, 0, 1);
+    ck_assert_uint_eq(n_said(SAID_IGNORED), 1);
+    ck_assert_uint_eq(n_said(SAID_GONE), 1);
+    ck_assert_int_eq(unlinkat(folder, name, AT_REMOVEDIR), 0);
+    tear_down();
+}
+END_TEST
+
 /* What has to go for the limits is counted; what is on its way does not go. */
 START_TEST(test_limits)
 {
@@ -477,6 +499,7 @@ main(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, test_in_and_out);
     tcase_add_test(tcase, test_one_without_the_other);
+    tcase_add_test(tcase, test_no_file);
     tcase_add_test(tcase, test_limits);
     tcase_add_test(tcase, test_too_large);
     tcase_add_test(tcase, test_damaged_files);

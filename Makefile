@@ -264,7 +264,8 @@ $(B)/settings: etc/default/pystatsd Makefile
 	@$(call say,GEN,$@)
 	$(Q)sed -e 's|^#STATE_DIR=""$$|STATE_DIR=/run/pystatsd|' \
 		-e 's|^#GAUGES_FILE=""$$|GAUGES_FILE=$(STATE)/gauges/latest|' \
-		-e 's|^#ADMIN_SOCKET=""$$|ADMIN_SOCKET=/run/pystatsd/admin.sock|' $< >$@
+		-e 's|^#ADMIN_SOCKET=""$$|ADMIN_SOCKET=/run/pystatsd/admin.sock|' $< >$@.$$$$ && \
+		mv $@.$$$$ $@
 
 # What is installed and where, but for the documents; the paths in it are made those of PREFIX.
 STATE := /var/lib/pystatsd

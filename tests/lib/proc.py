@@ -1,6 +1,7 @@
 """What /proc says of processes. Never signals anything that it was not given."""
 
 import errno
+import itertools
 import os
 import random
 import re
@@ -10,6 +11,7 @@ from lib.wait import until
 
 # Below those that the kernel gives away.
 PORTS_FROM, PORTS_EACH, PORT_RANGES = 12000, 2000, 10
+TCP_PORTS = itertools.count(random.SystemRandom().randrange(PORTS_EACH))
 
 
 def stat(pid):
@@ -113,12 +115,17 @@ def udp_queued(port):
     )
 
 
+def first_port():
+    """Of this process's own range."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    return PORTS_FROM + number % PORT_RANGES * PORTS_EACH
+
+
 def free_udp_port():
     """A UDP port that nobody had a moment ago. Each of several processes of one run has a range of
     its own, none of which the kernel gives away: what a test sends to a server that is gone must not
     arrive at another's."""
-    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
-    first = PORTS_FROM + number % PORT_RANGES * PORTS_EACH
+    first = first_port()
     while True:
         port = random.SystemRandom().randrange(first, first + PORTS_EACH)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -138,11 +145,19 @@ def hold_udp_port(port=0):
 
 
 def free_tcp_port():
-    """A TCP port of 127.0.0.1 that nobody had a moment ago."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A TCP port of 127.0.0.1 that nobody had a moment ago, of the same range, and none twice: two
+    that are not used yet must not be one."""
+    first = first_port()
+    while True:
+        port = first + next(TCP_PORTS) % PORTS_EACH
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
 
 
 def have_ipv6():

@@ -214,6 +214,12 @@ class Sink:
         return [connection for connection in self.connections if connection.acknowledged]
 
     @property
+    def latest(self):
+        """{name: value} of the last flush that was acknowledged; {} before the first."""
+        batches = self.batches
+        return batches[-1].values() if batches else {}
+
+    @property
     def store(self):
         """{(name, timestamp): value}: the last write wins, torn ends are lost, as with carbon."""
         kept = {}

@@ -8,12 +8,13 @@ PATIENCE_S = 20.0
 
 
 def until(predicate, what, timeout=PATIENCE_S, step=0.01):
-    """Calls predicate until it returns something true, and returns that."""
+    """Calls predicate until it returns something true, and returns that. what may be a function."""
     deadline = time.monotonic() + timeout
     while True:
         result = predicate()
         if result:
             return result
         if time.monotonic() > deadline:
+            what = what() if callable(what) else what
             raise AssertionError(f"waited {timeout:.0f} s in vain for {what}")
         time.sleep(step)

@@ -116,11 +116,12 @@ class Guest:
         until(is_served, "a metric", timeout=PATIENCE_S, step=STEP_S)
 
     def pids(self):
-        """{name: pid} of the service's processes."""
+        """{name: pid} of the service's processes. A child bears its parent's name at first."""
         said = self.run(f"cd /proc && for pid in $(cat {GROUP}/cgroup.procs); do "
                         "echo $(cat $pid/comm) $pid; done 2>/dev/null", check=False)
         words = [line.split() for line in said.splitlines()]
-        return {it[0]: int(it[1]) for it in words if len(it) == 2}
+        found = sorted(((it[0], int(it[1])) for it in words if len(it) == 2), reverse=True)
+        return dict(found)  # of equal names the first process
 
     def wait_up(self):
         names = {"pystatsd-master", "pystatsd-worker", "pystatsd-sender"}

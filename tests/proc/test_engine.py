@@ -260,8 +260,8 @@ def test_gauges_max_ttl(daemons, sink):
     daemon = daemons(sink, {**SUMS, "IDLE_GAUGES": "omit", "GAUGES_MAX_TTL": "2"})
     for value in (3, 4):
         daemon.send(f"g:{value}|g")
-        sink.wait(lambda: sink.last("stats.g") == value, "the gauge")
-        until(lambda: "stats.g" not in sink.batches[-1].values(), "the gauge to go")
+        sink.wait(lambda: sink.latest.get("stats.g") == value, "the gauge")
+        until(lambda: "stats.g" not in sink.latest, "the gauge to go")
         assert seen_until_now(sink, "stats.g").count(value) == 2
 
 
@@ -269,10 +269,10 @@ def test_expire_by_type(daemons, sink):
     settings = {"IDLE_COUNTERS": "zero", "IDLE_SETS": "zero", "EXPIRE": "2", "EXPIRE_GAUGES": "0"}
     daemon = daemons(sink, {**SUMS, **settings, "EXPIRE_SETS": "4"})
     daemon.send("c:5|c\ns:x|s\ng:9|g")
-    sink.wait_total("stats.c", 5)
+    sink.wait(lambda: "stats.c" in sink.latest, "the counter")
 
     def is_gone(name):
-        return name not in sink.batches[-1].values()
+        return name not in sink.latest
 
     until(lambda: is_gone("stats.c"), "the counter to expire")
     until(lambda: is_gone("stats.sets.s.count"), "the set to expire")

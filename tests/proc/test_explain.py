@@ -10,6 +10,8 @@ from lib import cases
 from lib.daemon import Daemon, command
 from lib.sink import Sink
 
+pytestmark = pytest.mark.xdist_group("explain")  # its answers are found once
+
 CASES = cases.read()
 EX_DATAERR, EX_CONFIG = 65, 78
 

@@ -83,7 +83,7 @@ def send_all(daemons, carbon, settings=None):
     return daemon
 
 
-def test_real_files(daemons, carbon):
+def test_real_files(carbon, daemons):
     carbon.configure(shipped("storage-schemas.conf") + FOREIGN,
                      shipped("storage-aggregation.conf") + FOREIGN_AGGREGATION)
     carbon.start()
@@ -93,7 +93,7 @@ def test_real_files(daemons, carbon):
         assert info(carbon, name) == (method, 0, STEPS), name
 
 
-def test_own_statistics_under_the_name_of_etsys(daemons, carbon):
+def test_own_statistics_under_the_name_of_etsys(carbon, daemons):
     """With SELF_PREFIX=stats.statsd they are no counters."""
     carbon.configure(shipped("storage-schemas.conf"), shipped("storage-aggregation.conf"))
     carbon.start()
@@ -104,7 +104,7 @@ def test_own_statistics_under_the_name_of_etsys(daemons, carbon):
         assert info(carbon, name) == (method, 0, STEPS), name
 
 
-def test_nothing_that_is_sent_is_left_out(daemons, carbon, sink):
+def test_nothing_that_is_sent_is_left_out(carbon, sink, daemons):
     """Every name of a flush is in the table above, or of a kind that is."""
     send_all(daemons, carbon, {"GRAPHITE_PORT": str(sink.port)})
     sink.wait_total("stats.c", 0.001)

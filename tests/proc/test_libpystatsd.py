@@ -128,7 +128,7 @@ def program(place):
 
 
 def assert_arrived(daemon, n=1000):
-    daemon.sink.wait(lambda: daemon.sink.last("stats.sets.lib.s.count") == 2, "the set")
+    daemon.sink.wait_total("stats.sets.lib.s.count", 2)
     assert daemon.sink.total("stats.lib.n") == n
     assert daemon.sink.total("stats.lib.up") == daemon.sink.total("stats.lib.x_y") == -7
     assert daemon.sink.total("stats.lib.half") == 0.5
@@ -202,9 +202,10 @@ def test_no_server(program):
     """It ends at once, says why, and dies of nothing."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
         holder.bind(("127.0.0.1", 0))
-        port = holder.getsockname()[1]
-    done = subprocess.run([program, str(port), "0", "."], env={"LC_ALL": "C"}, timeout=20,
-                          capture_output=True, text=True, check=False)
+        holder.connect(("127.0.0.1", 9))  # from now on it takes nothing from anybody else
+        done = subprocess.run([program, str(holder.getsockname()[1]), "0", "."],
+                              env={"LC_ALL": "C"}, timeout=20, capture_output=True, text=True,
+                              check=False)
     assert (done.returncode, done.stderr) == (1, "Connection refused\n")
 
 

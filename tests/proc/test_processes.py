@@ -203,10 +203,10 @@ def test_hung_child_is_replaced(daemon, name):
     began = time.monotonic()
     daemon.send("hung:1|c")
     until(lambda: daemon.warnings(f"{name} (pid {hung}) has made no progress"), "the stall")
-    assert time.monotonic() - began > 4
+    assert time.monotonic() - began > 3
     until(lambda: not proc.alive(hung), "the hung one's end")
     assert daemon.child(name) != hung
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 8 + 4  # what a busy machine adds
     assert daemon.warnings(f"{name} (pid {hung}) has stalled and does not abort: killing it")
     assert daemon.warnings(f"{name} (pid {hung}) died: signal 9")
     daemon.send("hung:2|c")

@@ -65,7 +65,7 @@ def send_in_slots(daemon, until_s, slot_s, counts):
     """A counter's samples, told apart by the slot in which they were sent, until a moment."""
     while time.time() < until_s:
         into = time.time() % slot_s
-        if 0.1 < into < slot_s - 0.2:
+        if 0.3 < into < slot_s - 0.5:
             end = (int(time.time()) // slot_s + 1) * slot_s
             daemon.send(*["slot:1|c\nslot.t:5|ms"] * 20)
             counts[end] = counts.get(end, 0) + 20
@@ -91,7 +91,7 @@ def test_restarts_within_slots(carbons, daemons, state):
         assert daemon.stop() == 0, daemon.log
         daemon = daemons(carbon, settings)
         assert time.time() < slot + slot_s, "too slow for this case"
-    send_in_slots(daemon, slot + slot_s - 0.2, slot_s, counts)
+    send_in_slots(daemon, slot + slot_s - 0.5, slot_s, counts)
 
     def is_whole():
         totals = carbon.series("stats.slot")

@@ -11,6 +11,7 @@ from lib import chaos, load, proc
 from lib.wait import until
 
 REPLACED_WITHIN_S = 8
+BUSY_S = 4  # what a busy machine adds
 # Few enough that the socket's buffer holds what comes meanwhile, and so many that it cannot.
 RATES = {"worker": {"64M": 5_000, "1M": 20_000}, "sender": {"64M": 20_000}}
 CASES = [(role, buffer) for role in RATES for buffer in RATES[role]]
@@ -22,7 +23,7 @@ def await_replacement(daemon, role, pid, since, n_before=0):
     took = time.monotonic() - since
     assert not proc.alive(pid)
     back_off_s = 0.11 * (2**n_before - 1)
-    assert took <= REPLACED_WITHIN_S + back_off_s, f"only after {took:.1f} s"
+    assert took <= REPLACED_WITHIN_S + BUSY_S + back_off_s, f"only after {took:.1f} s"
     assert daemon.warnings(f"(pid {pid})"), "nothing was said of it"
 
 

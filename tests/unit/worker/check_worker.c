@@ -461,7 +461,6 @@ START_TEST(test_full_pipe_makes_overruns)
         poll(NULL, 0, 10);
     read_flush(&rig, &seen);
     first_ms = seen.end_ms;
-    ck_assert_double_eq(own(&seen, "flush_overruns"), 0);
     ck_assert_double_eq(own(&seen, "numStats"), N_NAMES);
     buf_release(&seen.records);
     read_flush(&rig, &seen);
@@ -655,7 +654,7 @@ START_TEST(test_beats)
     start(&rig);
     for (int i = 0; i < 3; i++) {
         beats = board_get(&rig.opts.board->beats[BOARD_WORKER]);
-        deadline_ms = clock_mono_ms() + 1000;
+        deadline_ms = clock_mono_ms() + PATIENCE_MS;
         while (board_get(&rig.opts.board->beats[BOARD_WORKER]) == beats) {
             ck_assert_uint_lt(clock_mono_ms(), deadline_ms);
             poll(NULL, 0, 5);
@@ -681,7 +680,8 @@ START_TEST(test_beats_at_the_end)
         read_frame(&rig, &frame);
     while ((frame.header.flags & FRAME_LAST) == 0);
     beats = board_get(&rig.opts.board->beats[BOARD_WORKER]);
-    for (ended_ms = clock_mono_ms(); clock_mono_ms() < ended_ms + 1200;)
+    for (ended_ms = clock_mono_ms(); board_get(&rig.opts.board->beats[BOARD_WORKER]) < beats + 3 &&
+                                     clock_mono_ms() < ended_ms + 4000;)
         poll(NULL, 0, 10);
     ck_assert_uint_ge(board_get(&rig.opts.board->beats[BOARD_WORKER]), beats + 3);
     commit(&rig, frame.header.flush_id);

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -63,10 +64,21 @@ peer_init_unix(struct peer *peer, const char *path)
     return 0;
 }
 
+/* Some programs close all the descriptors they find when they become daemons. The number may be
+ * another socket's by now, which is not ours to write to, nor to close. */
+static bool
+is_ours(const struct peer *peer)
+{
+    struct stat now;
+
+    return peer->fd >= 0 && fstat(peer->fd, &now) == 0 && now.st_dev == peer->device &&
+           now.st_ino == peer->inode;
+}
+
 static void
 close_socket(struct peer *peer)
 {
-    if (peer->fd >= 0)
+    if (is_ours(peer))
         close(peer->fd);
     peer->fd = -1;
 }
@@ -93,17 +105,22 @@ static int
 open_socket(struct peer *peer)
 {
     const struct sockaddr_storage *address = &peer->addresses.at[peer->current];
+    struct stat made;
     int fd = socket(address->ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0)
         return -errno;
-    if (!peer->is_unix &&
-        connect(fd, (const struct sockaddr *)address, peer->addresses.lens[peer->current]) != 0) {
+    if (fstat(fd, &made) != 0 ||
+        (!peer->is_unix &&
+         connect(fd, (const struct sockaddr *)address, peer->addresses.lens[peer->current]) != 0)) {
         int error = -errno;
         close(fd);
         return error;
     }
     peer->fd = fd;
+    peer->device = made.st_dev;
+    peer->inode = made.st_ino;
+    peer->is_suspect = !peer->is_unix;
     return 0;
 }
 
@@ -125,7 +142,8 @@ send_once(struct peer *peer, const void *data, size_t len)
     const void *address = peer->is_unix ? &peer->addresses.at[0] : NULL;
     socklen_t address_len = peer->is_unix ? peer->addresses.lens[0] : 0;
 
-    if (peer->fd < 0) {
+    if (!is_ours(peer)) {
+        peer->fd = -1;
         int error = open_socket(peer);
         if (error != 0)
             return error;
@@ -153,15 +171,12 @@ is_worth_a_try(int error)
     }
 }
 
-/* What the next try is with. A descriptor that is no socket of ours any more is not ours to close:
- * some programs close all they find when they become daemons. */
+/* What the next try is with. */
 static void
 move_on(struct peer *peer, int error)
 {
     peer->is_suspect = !peer->is_unix;
-    if (error == -EBADF || error == -ENOTSOCK)
-        peer->fd = -1;
-    else if (error != -ECONNREFUSED || peer->addresses.n > 1)
+    if (error != -ECONNREFUSED || peer->addresses.n > 1)
         close_socket(peer);
     if (peer->addresses.n > 1 && peer->fd < 0)
         peer->current = (peer->current + 1) % peer->addresses.n;
@@ -187,10 +202,8 @@ adopt(struct peer *peer, const struct lookup_addresses *found)
     unsigned current = 0;
 
     if (peer->addresses.n == 0 || !holds(found, &peer->addresses.at[peer->current],
-                                         peer->addresses.lens[peer->current], &current)) {
+                                         peer->addresses.lens[peer->current], &current))
         close_socket(peer);
-        peer->is_suspect = true;
-    }
     peer->addresses = *found;
     peer->current = current;
 }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "client/lookup.h"
 
@@ -14,6 +15,8 @@ struct peer {
     struct lookup_addresses addresses;
     unsigned current; /* the one that the socket is for */
     int fd;           /* -1: none */
+    dev_t device;     /* with the inode: which socket the descriptor was, as it may be another's */
+    ino_t inode;
     bool is_unix;
     bool is_suspect; /* whether somebody listens there is looked at behind a datagram */
     char *host;      /* looked up again; NULL where that makes no sense */

@@ -142,6 +142,48 @@ START_TEST(test_closed_by_the_program)
 }
 END_TEST
 
+/* Nor is it another socket's business, connected or listening, which could be sent to or connected
+ * where only the descriptor is looked at. */
+START_TEST(test_closed_and_a_socket_s)
+{
+    unsigned port = 0;
+    int fd = stand_receiver("127.0.0.1", &port), ends[2], listener;
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    int is_listening = 0;
+    socklen_t len = sizeof is_listening;
+    char byte;
+
+    ck_assert_int_eq(peer_init(&peer, "127.0.0.1", port, NEVER_MS), 0);
+    assert_heard(fd, "a");
+    close(peer.fd);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+    ck_assert_int_eq(ends[0], peer.fd);
+    assert_heard(fd, "b");
+    ck_assert_int_ne(peer.fd, ends[0]);
+    ck_assert_int_eq(recv(ends[1], &byte, 1, 0), -1);
+    ck_assert_int_eq(errno, EAGAIN);
+
+    close(peer.fd);
+    listener = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(listener, peer.fd);
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&any, sizeof any), 0);
+    ck_assert_int_eq(listen(listener, 1), 0);
+    assert_heard(fd, "c");
+    ck_assert_int_eq(getsockopt(listener, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &len), 0);
+    ck_assert_int_eq(is_listening, 1);
+
+    close(peer.fd);
+    ck_assert_int_eq(dup2(ends[0], peer.fd), peer.fd);
+    int number = peer.fd;
+    peer_release(&peer);
+    ck_assert_int_eq(close(number), 0); /* it was left open */
+    close(listener);
+    close(ends[0]);
+    close(ends[1]);
+    close(fd);
+}
+END_TEST
+
 /* What it is called under is locked, and would stay so. */
 static void *
 say_when_cancelled(void *returned)
@@ -347,6 +389,7 @@ main(void)
     tcase_add_test(tcase, test_away_and_back);
     tcase_add_loop_test(tcase, test_one_of_two_addresses, 0, 2);
     tcase_add_test(tcase, test_closed_by_the_program);
+    tcase_add_test(tcase, test_closed_and_a_socket_s);
     tcase_add_test(tcase, test_no_cancellation_point);
     tcase_add_test(tcase, test_address_is_not_looked_up);
     tcase_add_test(tcase, test_too_long);

@@ -41,6 +41,14 @@ arm(void)
     once_error = pthread_atfork(lock_all, unlock_all, tell_all);
 }
 
+/* Handlers that a program registers behind ours may use a client in the child: ours have run by
+ * then. So as early as can be; forks_join is for those that are linked statically, and earlier. */
+__attribute__((constructor)) static void
+arm_at_load(void)
+{
+    pthread_once(&once, arm);
+}
+
 int
 forks_join(struct forks_member *member)
 {

@@ -3,6 +3,7 @@
  */
 #include <check.h>
 #include <stdbool.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,12 +67,43 @@ START_TEST(test_members_are_told)
 }
 END_TEST
 
+static struct forks_member early = {.mutex = &mutexes[0], .on_child = on_child};
+static int *was_free; /* shared with children */
+
+static void
+use(void)
+{
+    *was_free += is_free(early.mutex);
+}
+
+/* A program's handlers may be older than its first client, and yet use it. In the order in which
+ * they are run: locked behind the program's, and free again before. */
+START_TEST(test_handlers_of_before)
+{
+    int status;
+
+    was_free =
+        mmap(NULL, sizeof *was_free, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(was_free, MAP_FAILED);
+    ck_assert_int_eq(pthread_atfork(use, use, use), 0);
+    ck_assert_int_eq(forks_join(&early), 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(*was_free, 3);
+    forks_leave(&early);
+}
+END_TEST
+
 int
 main(void)
 {
     TCase *tcase = tcase_create("forks");
     Suite *suite = suite_create("forks");
 
+    tcase_add_test(tcase, test_handlers_of_before);
     tcase_add_test(tcase, test_members_are_told);
     suite_add_tcase(suite, tcase);
 

@@ -144,7 +144,8 @@ struct pystatsd_server_options {
     const char *pct_threshold; /* percentiles, as "90" or "50,99.9"; NULL: "90" */
     int debug;                 /* not 0: print each flush to standard output */
     const char *transport;     /* NULL: "graphite"; "none": nowhere */
-    const char *ganglia_host;  /* these six: only where the server has such a transport */
+    const char *ganglia_host;  /* these six: where transport begins with "ganglia",
+                                  which the server must have; otherwise they mean nothing */
     unsigned ganglia_port;
     const char *ganglia_spoof_host;
     unsigned ganglia_max_length;

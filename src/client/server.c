@@ -70,6 +70,20 @@ add_number(struct command *command, const char *key, unsigned long value)
     add_text(command, key, value != 0 ? text : NULL);
 }
 
+/* As py-statsd's Server, whose callers may give them whatever the transport. */
+static void
+add_ganglia(struct command *command, const struct pystatsd_server_options *options)
+{
+    if (options->transport == NULL || strncmp(options->transport, "ganglia", 7) != 0)
+        return;
+    add_text(command, "GANGLIA_HOST", options->ganglia_host);
+    add_number(command, "GANGLIA_PORT", options->ganglia_port);
+    add_text(command, "GANGLIA_SPOOF_HOST", options->ganglia_spoof_host);
+    add_number(command, "GANGLIA_MAX_LENGTH", options->ganglia_max_length);
+    add_text(command, "GMETRIC_EXEC", options->gmetric_exec);
+    add_text(command, "GMETRIC_OPTIONS", options->gmetric_options);
+}
+
 /* The settings of a service on this machine are not those of an application. */
 static void
 add_words(struct command *command, const struct pystatsd_server_options *options)
@@ -85,12 +99,7 @@ add_words(struct command *command, const struct pystatsd_server_options *options
     add_number(command, "LOCAL_PYSTATD_PORT", options->port);
     add_text(command, "PCT", options->pct_threshold);
     add_text(command, "TRANSPORT", options->transport);
-    add_text(command, "GANGLIA_HOST", options->ganglia_host);
-    add_number(command, "GANGLIA_PORT", options->ganglia_port);
-    add_text(command, "GANGLIA_SPOOF_HOST", options->ganglia_spoof_host);
-    add_number(command, "GANGLIA_MAX_LENGTH", options->ganglia_max_length);
-    add_text(command, "GMETRIC_EXEC", options->gmetric_exec);
-    add_text(command, "GMETRIC_OPTIONS", options->gmetric_options);
+    add_ganglia(command, options);
     add_text(command, "GRAPHITE_HOST", options->graphite_host);
     add_number(command, "GRAPHITE_PORT", options->graphite_port);
     add_text(command, "GLOBAL_PREFIX", options->global_prefix);
@@ -174,88 +183,70 @@ become_server(const struct command *command, pid_t parent, int report_fd)
     _exit(EXIT_FAILURE);
 }
 
-/* Nothing of the application's may run in the child, handlers of signals included. */
+/* Returns the pid of a process that becomes the server, or -errno. All signals are blocked: nothing
+ * of the application's may run in the child, handlers of signals included. */
 static pid_t
-start_process(const struct command *command, int report_fd)
+start(const struct command *command, const int report[2])
 {
-    pid_t parent = getpid();
-    sigset_t all, before;
-    pid_t pid;
+    pid_t parent = getpid(), pid = fork();
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pid = fork();
     if (pid == 0)
-        become_server(command, parent, report_fd);
-    if (pid < 0)
-        pid = -errno;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return pid;
+        become_server(command, parent, report[1]);
+    return pid < 0 ? -errno : pid;
 }
 
-/* The end of the pipe says that the program runs, an errno in it why it does not. */
+/* Why the program could not be run, which a process that has ended has said: 0 or -errno. The end
+ * of the pipe would say nothing, as children of other threads may hold it open. */
 static int
 read_report(int fd)
 {
     int error = 0;
-    ssize_t n;
 
-    do
-        n = read(fd, &error, sizeof(error));
-    while (n < 0 && errno == EINTR);
-    return n == (ssize_t)sizeof(error) ? -error : 0;
-}
-
-/* Returns the pid of a program that runs, or -errno. */
-static pid_t
-start(const struct command *command)
-{
-    int report[2], error;
-    pid_t pid;
-
-    if (pipe2(report, O_CLOEXEC) != 0)
-        return -errno;
-    pid = start_process(command, report[1]);
-    close(report[1]);
-    error = pid > 0 ? read_report(report[0]) : pid;
-    close(report[0]);
-    if (error == 0)
-        return pid;
-    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-    return error;
+    return read(fd, &error, sizeof(error)) == (ssize_t)sizeof(error) ? -error : 0;
 }
 
 /* ---- its end */
 
-/* Whether the server is to end, after a while or an interruption. */
+/* Whether the server is to end, after a while or an interruption. stop is the application's, and so
+ * are the signals while it runs. */
 static bool
-is_to_stop(const struct pystatsd_server_options *options, bool interrupted)
+is_to_stop(const struct pystatsd_server_options *options, bool interrupted, sigset_t *before)
 {
-    return options->stop != NULL ? options->stop(options->stop_with) != 0 : interrupted;
+    sigset_t all;
+    bool result;
+
+    if (options->stop == NULL)
+        return interrupted;
+    pthread_sigmask(SIG_SETMASK, before, &all);
+    result = options->stop(options->stop_with) != 0;
+    pthread_sigmask(SIG_SETMASK, &all, before);
+    return result;
 }
 
-/* Waits until the server has ended, and asks it to when that is wanted. */
-static void
-watch(int pidfd, const struct pystatsd_server_options *options)
+/* Waits until the server has ended, and asks it to when that is wanted. Signals come in while it
+ * waits and at no other time, so that none comes unseen. Returns whether it was asked. */
+static bool
+watch(int pidfd, const struct pystatsd_server_options *options, sigset_t *before)
 {
+    const struct timespec ask_every = {.tv_nsec = ASK_EVERY_MS * 1000000L};
     struct pollfd ended = {.fd = pidfd, .events = POLLIN};
     bool asked = false;
     int n;
 
     for (;;) {
-        n = poll(&ended, 1, options->stop != NULL && !asked ? ASK_EVERY_MS : -1);
+        n = ppoll(&ended, 1, options->stop != NULL && !asked ? &ask_every : NULL, before);
         if (n > 0)
-            return;
-        if (asked || !is_to_stop(options, n < 0))
+            return asked;
+        if (asked || !is_to_stop(options, n < 0, before))
             continue;
         (void)pidfd_send_signal(pidfd, SIGTERM, NULL, 0); /* it may just have ended */
         asked = true;
     }
 }
 
+/* One that was asked to end before it listened to that has ended by the signal, as it was to. */
 static int
-reap(pid_t pid)
+reap(pid_t pid, bool asked)
 {
     int status;
 
@@ -263,33 +254,62 @@ reap(pid_t pid)
         if (errno != EINTR)
             return -errno;
     }
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    if (WIFEXITED(status))
+        return WEXITSTATUS(status);
+    return asked && WTERMSIG(status) == SIGTERM ? 0 : 128 + WTERMSIG(status);
+}
+
+static int
+attend(pid_t pid, const struct pystatsd_server_options *options, sigset_t *before)
+{
+    int pidfd = pidfd_open(pid, 0), result;
+    bool asked = false;
+
+    if (pidfd < 0 && errno != ESRCH) {
+        result = -errno;
+        (void)kill(pid, SIGTERM);
+        (void)reap(pid, true);
+        return result;
+    }
+    if (pidfd >= 0) {
+        asked = watch(pidfd, options, before);
+        close(pidfd);
+    }
+    return reap(pid, asked);
+}
+
+/* With all signals blocked but those that are not in before, while it waits. */
+static int
+run(const struct command *command, const struct pystatsd_server_options *options, sigset_t *before)
+{
+    int report[2], result, error;
+    pid_t pid;
+
+    if (pipe2(report, O_CLOEXEC | O_NONBLOCK) != 0)
+        return -errno;
+    pid = start(command, report);
+    close(report[1]);
+    result = pid > 0 ? attend(pid, options, before) : pid;
+    error = read_report(report[0]);
+    close(report[0]);
+    return error != 0 ? error : result;
 }
 
 static int
 serve(const struct pystatsd_server_options *options)
 {
     struct command command;
-    int result, pidfd;
-    pid_t pid;
+    sigset_t all, before;
+    int result;
 
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     result = command_init(&command, options);
-    pid = result == 0 ? start(&command) : result;
+    if (result == 0)
+        result = run(&command, options, &before);
     command_release(&command);
-    if (pid < 0)
-        return pid;
-    pidfd = pidfd_open(pid, 0);
-    if (pidfd < 0 && errno != ESRCH) {
-        result = -errno;
-        (void)kill(pid, SIGTERM);
-        (void)reap(pid);
-        return result;
-    }
-    if (pidfd >= 0) {
-        watch(pidfd, options);
-        close(pidfd);
-    }
-    return reap(pid);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return result;
 }
 
 int

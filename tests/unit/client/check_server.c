@@ -3,8 +3,10 @@
  * was given.
  */
 #include <check.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -14,13 +16,14 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "client/pystatsd.h"
 
-static char place[32], script[64], output[64];
+static char place[32], script[64], output[64], own_path[PATH_MAX];
 
 static void
 make_place(void)
@@ -138,6 +141,30 @@ START_TEST(test_every_option_is_a_setting)
 }
 END_TEST
 
+/* Their defaults are given to every py-statsd Server, whatever its transport. */
+START_TEST(test_ganglia_s_are_ganglia_s)
+{
+    static const char *const transports[] = {NULL, "graphite", "none"};
+    struct pystatsd_server_options options = {
+        .ganglia_host = "gh",
+        .ganglia_port = 1,
+        .ganglia_spoof_host = "a:b",
+        .ganglia_max_length = 2,
+        .gmetric_exec = "/g",
+        .gmetric_options = "-d 3",
+    };
+    char expected[64] = "--config\n/dev/null\n";
+
+    options.transport = transports[_i];
+    if (transports[_i] != NULL)
+        snprintf(expected, sizeof(expected), "--config\n/dev/null\n--set\nTRANSPORT=%s\n",
+                 transports[_i]);
+    write_script(list_arguments);
+    ck_assert_int_eq(pystatsd_server_run(&options), 0);
+    ck_assert_str_eq(written(), expected);
+}
+END_TEST
+
 START_TEST(test_how_it_ended)
 {
     static const struct {
@@ -185,7 +212,9 @@ START_TEST(test_takes_nothing_over)
     sigprocmask(SIG_BLOCK, &blocked, NULL);
     setenv("NOTIFY_SOCKET", "/x", 1);
     setenv("WATCHDOG_USEC", "1", 1);
+    setenv("WATCHDOG_PID", "1", 1);
     setenv("LISTEN_FDS", "1", 1);
+    setenv("LISTEN_PID", "1", 1);
     setenv("KEPT", "yes", 1);
     write_script("{ grep -E '^Sig(Blk|Ign)' /proc/self/status; env | grep -cE "
                  "'^(NOTIFY|WATCHDOG|LISTEN)'; echo $KEPT; } >$O");
@@ -233,7 +262,7 @@ START_TEST(test_blocked_signals)
                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ck_assert_ptr_ne(blocked_at_fork, MAP_FAILED);
     ck_assert_int_eq(pthread_atfork(NULL, NULL, note_blocked), 0);
-    setenv("PYSTATSD_SERVER", "/proc/self/exe", 1);
+    setenv("PYSTATSD_SERVER", own_path, 1);
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGUSR1);
     sigprocmask(SIG_SETMASK, &blocked, NULL);
@@ -241,6 +270,32 @@ START_TEST(test_blocked_signals)
     ck_assert_int_ge(*blocked_at_fork, 55); /* but SIGKILL, SIGSTOP, and what is libc's */
     ck_assert_int_eq(count_blocked(), 1);
     munmap(blocked_at_fork, sizeof(*blocked_at_fork));
+}
+END_TEST
+
+/* The descriptors of this process. */
+static int
+count_descriptors(void)
+{
+    DIR *listing = opendir("/proc/self/fd");
+    int n = 0;
+
+    ck_assert_ptr_nonnull(listing);
+    while (readdir(listing) != NULL)
+        n++;
+    closedir(listing);
+    return n;
+}
+
+START_TEST(test_no_descriptor_stays)
+{
+    int before = count_descriptors();
+
+    ck_assert_int_eq(pystatsd_server_run(NULL), -ENOENT);
+    ck_assert_int_eq(count_descriptors(), before);
+    write_script("exit 0");
+    ck_assert_int_eq(pystatsd_server_run(NULL), 0);
+    ck_assert_int_eq(count_descriptors(), before);
 }
 END_TEST
 
@@ -252,6 +307,7 @@ static int
 stop_when_up(void *calls)
 {
     ++*(int *)calls;
+    ck_assert_int_eq(count_blocked(), 0); /* they are the caller's */
     return strcmp(written(), "up\n") == 0;
 }
 
@@ -273,20 +329,68 @@ on_alarm(int number)
     (void)number;
 }
 
-/* Without a stop an interruption is one, also where other calls would go on. One that comes before
- * the script listens is the script's end as well, by the signal. */
+/* Without a stop an interruption is one, also where other calls would go on. */
 START_TEST(test_a_caught_signal_ends_it)
 {
     struct pystatsd_server_options options = {0};
     struct itimerval soon = {.it_value.tv_usec = 300000};
     struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
-    int result;
 
     sigaction(SIGALRM, &action, NULL);
     write_script(until_term);
     setitimer(ITIMER_REAL, &soon, NULL);
-    result = pystatsd_server_run(&options);
-    ck_assert(result == 0 || result == 128 + SIGTERM);
+    ck_assert_int_eq(pystatsd_server_run(&options), 0);
+}
+END_TEST
+
+static void
+raise_alarm(void)
+{
+    raise(SIGALRM);
+}
+
+/* As early as can be, before there is a process; it may end before it listens, by the signal. */
+START_TEST(test_a_signal_while_it_starts)
+{
+    struct sigaction action = {.sa_handler = on_alarm};
+
+    sigaction(SIGALRM, &action, NULL);
+    ck_assert_int_eq(pthread_atfork(raise_alarm, NULL, NULL), 0);
+    write_script(until_term);
+    ck_assert_int_eq(pystatsd_server_run(NULL), 0);
+    ck_assert_int_eq(count_blocked(), 0);
+}
+END_TEST
+
+static pid_t bystander;
+
+/* As another thread's fork would do, whose child takes its time. */
+static void
+fork_beside(void)
+{
+    bystander = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+    while (bystander == 0)
+        pause();
+}
+
+static int
+always(void *unused)
+{
+    (void)unused;
+    return 1;
+}
+
+/* It has all that was open. */
+START_TEST(test_a_fork_beside_is_not_waited_for)
+{
+    struct pystatsd_server_options options = {.stop = always};
+
+    ck_assert_int_eq(pthread_atfork(fork_beside, NULL, NULL), 0);
+    write_script(until_term);
+    ck_assert_int_eq(pystatsd_server_run(&options), 0);
+    ck_assert_int_gt(bystander, 0);
+    kill(bystander, SIGKILL);
+    ck_assert_int_eq(waitpid(bystander, NULL, 0), bystander);
 }
 END_TEST
 
@@ -353,18 +457,24 @@ main(int argc, char **argv)
 
     if (argc > 1 && strcmp(argv[1], "--config") == 0)
         return count_blocked();
+    if (realpath(argv[0], own_path) == NULL)
+        return 1;
     suite = suite_create("server");
     tcase = tcase_create("server");
     tcase_add_checked_fixture(tcase, make_place, remove_place);
     tcase_add_test(tcase, test_zeroed_options_are_no_settings);
     tcase_add_test(tcase, test_no_options);
     tcase_add_test(tcase, test_every_option_is_a_setting);
+    tcase_add_loop_test(tcase, test_ganglia_s_are_ganglia_s, 0, 3);
     tcase_add_test(tcase, test_how_it_ended);
     tcase_add_test(tcase, test_no_program);
     tcase_add_test(tcase, test_takes_nothing_over);
     tcase_add_test(tcase, test_blocked_signals);
+    tcase_add_test(tcase, test_no_descriptor_stays);
     tcase_add_test(tcase, test_stop_ends_it);
     tcase_add_test(tcase, test_a_caught_signal_ends_it);
+    tcase_add_test(tcase, test_a_signal_while_it_starts);
+    tcase_add_test(tcase, test_a_fork_beside_is_not_waited_for);
     tcase_add_test(tcase, test_a_caught_signal_is_none_of_stop_s);
     tcase_add_test(tcase, test_somebody_else_reaps);
     tcase_add_test(tcase, test_ends_with_its_caller);

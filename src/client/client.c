@@ -103,8 +103,8 @@ client_take(struct pystatsd_client *client, size_t line_len)
 
     if ((size_t)(line - client->text) + line_len > client->buffer_bytes) {
         int error = flush(client);
-        if (error != 0)
-            return error;
+        if (client->len > 0)
+            return error; /* there is no room */
         if (line_len > client->buffer_bytes)
             return peer_send(&client->peer, line, line_len);
         memmove(client->text, line, line_len);

@@ -16,7 +16,9 @@
  * been.
  *
  *   -EINVAL        a name, value, type or sample rate that is none
- *   -EMSGSIZE      a sample that does not fit into PYSTATSD_DATAGRAM_MAX bytes
+ *   -EMSGSIZE      a sample that does not fit into PYSTATSD_DATAGRAM_MAX bytes; or a datagram that
+ *                  the kernel takes at no such length: what was buffered for it is lost, which
+ *                  only pystatsd_flush and pystatsd_flush_due say
  *   -EHOSTUNREACH  no address of the host is known, or none can be reached
  *
  * Names: "/" becomes "-", a blank "_", each run of other white space one "_", and all else outside
@@ -129,7 +131,7 @@ int pystatsd_send(struct pystatsd_client *client, const char *name, const char *
 int pystatsd_send_sampled(struct pystatsd_client *client, const char *name, const char *value,
                           const char *type, double sample_rate, const char *tags);
 
-/* Sends what is buffered now. Where that fails it stays buffered. */
+/* Sends what is buffered now. Where that fails it stays buffered, but for -EMSGSIZE. */
 int pystatsd_flush(struct pystatsd_client *client);
 
 /* The same, if it is older than buffer_ms: for a program that may have no sample for a while. */

@@ -67,6 +67,23 @@ START_TEST(test_ipv4_comes_first)
 }
 END_TEST
 
+/* No more than there is room for, and none that is none. */
+START_TEST(test_many_and_odd_ones)
+{
+    struct lookup_addresses found;
+
+    for (size_t i = 0; i < COUNT(stand.addresses) - 1; i++)
+        stand.addresses[i] = i == 1 ? "127.0.0.2" : "127.0.0.1";
+    ck_assert_int_eq(lookup_now(STAND_HOST, 1, &found), 0);
+    ck_assert_uint_eq(found.n, LOOKUP_ADDRESSES_MAX);
+    stand.addresses[2] = NULL;
+    stand.first_len = sizeof(struct sockaddr_storage) + 1;
+    ck_assert_int_eq(lookup_now(STAND_HOST, 1, &found), 0);
+    ck_assert_uint_eq(found.n, 1);
+    assert_address(&found, 0, "127.0.0.2");
+}
+END_TEST
+
 static const struct {
     int answer, error;
 } failures[] = {
@@ -91,12 +108,17 @@ END_TEST
 START_TEST(test_background)
 {
     struct lookup_addresses found;
+    sigset_t before, after;
     struct lookup *lookup;
     int error = 1;
 
     stand.addresses[0] = "127.0.0.9";
     stand.hangs = true;
+    pthread_sigmask(SIG_BLOCK, NULL, &before);
     ck_assert_int_eq(lookup_start(STAND_HOST, 1, &lookup), 0);
+    pthread_sigmask(SIG_BLOCK, NULL, &after);
+    for (int number = 1; number < NSIG; number++)
+        ck_assert_int_eq(sigismember(&after, number), sigismember(&before, number));
     ck_assert(!lookup_finish(lookup, &found, &error));
     sem_post(&stand.let_go);
     ck_assert(wait_for(lookup, &found, &error));
@@ -136,6 +158,7 @@ main(void)
     tcase_add_checked_fixture(tcase, stand_setup, stand_teardown);
     tcase_add_test(tcase, test_numeric);
     tcase_add_test(tcase, test_ipv4_comes_first);
+    tcase_add_test(tcase, test_many_and_odd_ones);
     tcase_add_loop_test(tcase, test_failures, 0, COUNT(failures));
     tcase_add_test(tcase, test_background);
     tcase_add_test(tcase, test_abandoned);

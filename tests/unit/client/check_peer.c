@@ -173,6 +173,10 @@ START_TEST(test_closed_and_a_socket_s)
     ck_assert_int_eq(is_listening, 1);
 
     close(peer.fd);
+    close(fd);
+    ck_assert_int_eq(say("d"), -ECONNREFUSED); /* as with any new socket */
+
+    close(peer.fd);
     ck_assert_int_eq(dup2(ends[0], peer.fd), peer.fd);
     int number = peer.fd;
     peer_release(&peer);
@@ -180,7 +184,6 @@ START_TEST(test_closed_and_a_socket_s)
     close(listener);
     close(ends[0]);
     close(ends[1]);
-    close(fd);
 }
 END_TEST
 

@@ -166,6 +166,7 @@ START_TEST(test_send)
     assert_wire(pystatsd_send(client, "x", "2", "d", ALMOST, "k:v,w"),
                 "x:2|d|@0.9999999999999999|#k:v,w");
     assert_wire(pystatsd_send(client, "x", "2", "c", 1, "k:a b|c\n"), "x:2|c|#k:a_b_c_");
+    assert_wire(pystatsd_send(client, "x", "2", "abcdEFGH", 1, NULL), "x:2|abcdEFGH");
     const char *types[] = {NULL, "", "c|", "c\n", "c d", "abcdefghi"};
     for (size_t i = 0; i < COUNT(types); i++)
         assert_refused(pystatsd_send(client, "x", "2", types[i], 1, NULL), -EINVAL);

@@ -30,7 +30,8 @@
 
 /* What the resolver says of STAND_HOST. */
 static struct {
-    const char *_Atomic addresses[4]; /* up to the first NULL */
+    const char *_Atomic addresses[12]; /* up to the first NULL */
+    atomic_uint first_len;             /* of the first of them; 0: as it is */
     atomic_int error;
     atomic_bool hangs; /* in other threads than the test's, until stand_let_go is posted */
     sem_t let_go;
@@ -117,6 +118,8 @@ getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
         n++;
     while (n > 0)
         *out = stand_answer(stand.addresses[--n], service, *out);
+    if (*out != NULL && stand.first_len != 0)
+        (*out)->ai_addrlen = stand.first_len;
     return 0;
 }
 

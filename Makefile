@@ -156,13 +156,14 @@ $(B)/tests/unit/cli/%: $(B)/tests/unit/cli/%.o $(B)/libcli.a $(CLIENT_A)
 	@$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -pthread -o $@ $^ $(CHECK_LIBS) $(CLI_LIBS)
 
-$(PYTHON_MODULE): $(sort $(wildcard src/python/*.[ch])) src/client/pystatsd.h $(CLIENT_SO)
+$(PYTHON_MODULE): $(sort $(wildcard src/python/*.[ch])) src/client/pystatsd.h \
+		$(B)/server_path.h $(CLIENT_SO)
 	@mkdir -p $(@D)
 	@if $(PKG_CONFIG) --exists python3; then $(call say,LD,$@); \
 		else echo "no Python headers: the Python module is left out; python3-dev has them"; fi
 	$(Q)! $(PKG_CONFIG) --exists python3 || $(CC) $(ALL_CFLAGS) $(PYTHON_CFLAGS) -fPIC \
-		-fvisibility=hidden -shared -Wl,-z,relro,-z,now $(SANITIZERS) $(LDFLAGS) \
-		-o $@ $(filter %.c,$^) $(CLIENT_SO)
+		-include $(B)/server_path.h -fvisibility=hidden -shared -Wl,-z,relro,-z,now \
+		$(SANITIZERS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(CLIENT_SO)
 
 $(B)/tests/unit/client/%: $(B)/tests/unit/client/%.o $(CLIENT)
 	@$(call say,LD,$@)

@@ -1,6 +1,6 @@
 /*
  * client: owns the class Client, which is py-statsd's: its making, its attributes and its send().
- * The bytes and the socket are libpystatsd's.
+ * Copies share what they send through. The bytes and the socket are libpystatsd's.
  */
 #define Py_LIMITED_API 0x030a0000
 #include <Python.h>
@@ -8,22 +8,25 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <string.h>
+#include <stddef.h>
 
 #include "client/pystatsd.h"
 #include "python/arguments.h"
 #include "python/methods.h"
+#include "python/sample.h"
 #include "python/types.h"
 
 #define WITH_KEYWORDS (METH_VARARGS | METH_KEYWORDS)
+#define SENDER        "pystatsd.client"
 
 typedef void (*any_function)(void);
 
 struct client {
     PyObject_HEAD;
-    struct pystatsd_client *client; /* NULL before __init__ */
-    PyObject *host, *port, *addr, *prefix;
-    int error; /* of the last sample, 0 or -errno: a lasting one is logged once */
+    PyObject *attributes; /* a dict, of py-statsd's and whatever else is set */
+    PyObject *references; /* the weak ones */
+    PyObject *sender;     /* a capsule around the library's client; NULL before __init__ */
+    int error;            /* of the last sample, 0 or -errno: a lasting one is logged once */
 };
 
 /* ---- its making */
@@ -53,63 +56,153 @@ look_up(PyObject *host, PyObject *port)
     return addr;
 }
 
-static int
-open_client(struct client *self)
+/* A name that is empty means to py-statsd what its address does to the kernel: this machine. */
+static PyObject *
+text_of_host(PyObject *host, PyObject *addr)
 {
-    struct pystatsd_options options = {.host = PyUnicode_AsUTF8AndSize(self->host, NULL)};
-    long port = PyLong_AsLong(self->port);
-    PyThreadState *thread;
-    int error;
-
-    if (options.host == NULL || (port == -1 && PyErr_Occurred()))
-        return -1;
-    if (port < 1 || port > 65535) {
-        PyErr_Format(PyExc_ValueError, "port must be 1 to 65535, not %ld", port);
-        return -1;
-    }
-    options.port = (unsigned)port;
-    thread = PyEval_SaveThread();
-    error = pystatsd_client_new(&options, &self->client);
-    PyEval_RestoreThread(thread);
-    if (error == 0)
-        return 0;
-    errno = -error;
-    PyErr_SetFromErrno(PyExc_OSError);
-    return -1;
+    if (PyObject_Size(host) == 0)
+        return PySequence_GetItem(addr, 0);
+    return PyUnicode_Check(host) ? Py_NewRef(host)
+                                 : PyUnicode_FromEncodedObject(host, "utf-8", NULL);
 }
 
 static void
-clear(struct client *self)
+free_sender(PyObject *capsule)
 {
-    pystatsd_client_free(self->client);
-    self->client = NULL;
-    Py_CLEAR(self->host);
-    Py_CLEAR(self->port);
-    Py_CLEAR(self->addr);
-    Py_CLEAR(self->prefix);
+    pystatsd_client_free(PyCapsule_GetPointer(capsule, SENDER));
+}
+
+/* A new capsule, or NULL with an exception set. */
+static PyObject *
+open_sender(PyObject *host, PyObject *port)
+{
+    struct pystatsd_options options = {.host = PyUnicode_AsUTF8AndSize(host, NULL)};
+    long number = PyLong_AsLong(port);
+    struct pystatsd_client *client;
+    PyThreadState *thread;
+    PyObject *capsule;
+    int error;
+
+    if (options.host == NULL || (number == -1 && PyErr_Occurred()))
+        return NULL;
+    if (number < 1 || number > 65535)
+        return PyErr_Format(PyExc_ValueError, "port must be 1 to 65535, not %ld", number);
+    options.port = (unsigned)number;
+    thread = PyEval_SaveThread();
+    error = pystatsd_client_new(&options, &client);
+    PyEval_RestoreThread(thread);
+    if (error != 0) {
+        errno = -error;
+        return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    capsule = PyCapsule_New(client, SENDER, free_sender);
+    if (capsule == NULL)
+        pystatsd_client_free(client);
+    return capsule;
+}
+
+/* Sets an attribute to a value, which it takes and which may be NULL. */
+static int
+set(PyObject *object, const char *name, PyObject *value)
+{
+    int result = value != NULL ? PyObject_SetAttrString(object, name, value) : -1;
+
+    Py_XDECREF(value);
+    return result;
+}
+
+static PyObject *
+get_logger(void)
+{
+    PyObject *logging = PyImport_ImportModule("logging"), *logger = NULL;
+
+    if (logging != NULL)
+        logger = PyObject_CallMethod(logging, "getLogger", "s", "pystatsd.client");
+    Py_XDECREF(logging);
+    return logger;
+}
+
+/* As given, but for the port, and in py-statsd's order. */
+static int
+set_attributes(PyObject *object, PyObject *host, PyObject *port, PyObject *addr, PyObject *prefix)
+{
+    if (set(object, "host", Py_NewRef(host)) < 0 || set(object, "port", Py_NewRef(port)) < 0 ||
+        set(object, "addr", Py_NewRef(addr)) < 0 || set(object, "prefix", Py_NewRef(prefix)) < 0)
+        return -1;
+    return set(object, "log", get_logger());
+}
+
+/* Takes sender, which may be NULL. */
+static int
+take_sender(struct client *self, PyObject *sender)
+{
+    PyObject *before = self->sender;
+
+    if (sender == NULL)
+        return -1;
+    self->sender = sender;
+    self->error = 0;
+    Py_XDECREF(before);
+    return 0;
 }
 
 static int
 client_init(PyObject *object, PyObject *args, PyObject *keywords)
 {
     static const struct signature signature = {"Client", 0, {"host", "port", "prefix"}};
-    struct client *self = (struct client *)object;
-    PyObject *given[3];
+    PyObject *given[3], *host, *port, *addr = NULL, *text = NULL;
+    int result = -1;
 
     if (arguments_take(&signature, args, keywords, given) < 0)
         return -1;
-    if (given[0] != NULL && !PyUnicode_Check(given[0])) {
-        PyErr_SetString(PyExc_TypeError, "host must be a str");
-        return -1;
-    }
-    clear(self);
-    self->host = given[0] != NULL ? Py_NewRef(given[0]) : PyUnicode_FromString("localhost");
-    self->port = given[1] != NULL ? PyNumber_Long(given[1]) : PyLong_FromLong(PYSTATSD_PORT);
-    self->prefix = Py_NewRef(given[2] != NULL ? given[2] : Py_None);
-    if (self->host == NULL || self->port == NULL)
-        return -1;
-    self->addr = look_up(self->host, self->port);
-    return self->addr != NULL ? open_client(self) : -1;
+    host = given[0] != NULL ? Py_NewRef(given[0]) : PyUnicode_FromString("localhost");
+    port = given[1] != NULL ? PyNumber_Long(given[1]) : PyLong_FromLong(PYSTATSD_PORT);
+    if (host != NULL && port != NULL)
+        addr = look_up(host, port);
+    if (addr != NULL)
+        text = text_of_host(host, addr);
+    if (text != NULL)
+        result = take_sender((struct client *)object, open_sender(text, port));
+    if (result == 0)
+        result = set_attributes(object, host, port, addr, given[2] != NULL ? given[2] : Py_None);
+    Py_XDECREF(text);
+    Py_XDECREF(addr);
+    Py_XDECREF(port);
+    Py_XDECREF(host);
+    return result;
+}
+
+/* Both send through one socket, as with py-statsd. */
+static PyObject *
+client_copy(PyObject *object, PyObject *none)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    struct client *self = (struct client *)object;
+    struct client *copy = (struct client *)allocate(type, 0);
+
+    (void)none;
+    if (copy == NULL)
+        return NULL;
+    copy->sender = Py_XNewRef(self->sender);
+    if (self->attributes != NULL && (copy->attributes = PyDict_Copy(self->attributes)) == NULL)
+        Py_CLEAR(copy);
+    return (PyObject *)copy;
+}
+
+static int
+client_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT(((struct client *)object)->attributes);
+    return 0;
+}
+
+static int
+client_clear(PyObject *object)
+{
+    Py_CLEAR(((struct client *)object)->attributes);
+    return 0;
 }
 
 static void
@@ -117,8 +210,13 @@ client_dealloc(PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    struct client *self = (struct client *)object;
 
-    clear((struct client *)object);
+    PyObject_GC_UnTrack(object);
+    if (self->references != NULL)
+        PyObject_ClearWeakRefs(object);
+    (void)client_clear(object);
+    Py_CLEAR(self->sender);
     release(object);
     Py_DECREF(type);
 }
@@ -126,32 +224,25 @@ client_dealloc(PyObject *object)
 static PyObject *
 client_repr(PyObject *object)
 {
-    struct client *self = (struct client *)object;
+    PyObject *addr = PyObject_GetAttrString(object, "addr");
+    PyObject *prefix = addr != NULL ? PyObject_GetAttrString(object, "prefix") : NULL;
+    PyObject *text = NULL;
 
-    return PyUnicode_FromFormat("<pystatsd.statsd.Client addr=%S prefix=%S>",
-                                self->addr != NULL ? self->addr : Py_None,
-                                self->prefix != NULL ? self->prefix : Py_None);
+    if (prefix != NULL)
+        text = PyUnicode_FromFormat("<pystatsd.statsd.Client addr=%S prefix=%S>", addr, prefix);
+    Py_XDECREF(prefix);
+    Py_XDECREF(addr);
+    return text;
 }
 
 /* ---- sending */
-
-static const char *
-text_of_error(int error)
-{
-    switch (-error) {
-    case EILSEQ: return "there is a NUL or half a surrogate pair in it";
-    case EINVAL: return "it has no name, or no value and type";
-    case EMSGSIZE: return "it is too long";
-    default: return strerror(-error);
-    }
-}
 
 /* What cannot be sent is said in the log, as py-statsd does, but once: until something can be sent
  * again, or fails otherwise. A server that is away is no matter, as there. Never raises. */
 static void
 note(struct client *self, PyObject *stat, int error)
 {
-    PyObject *logging, *logger = NULL, *done = NULL;
+    PyObject *logger, *done = NULL;
 
     if (error == -ECONNREFUSED)
         error = 0;
@@ -160,101 +251,35 @@ note(struct client *self, PyObject *stat, int error)
     self->error = error;
     if (error == 0)
         return;
-    logging = PyImport_ImportModule("logging");
-    if (logging != NULL)
-        logger = PyObject_CallMethod(logging, "getLogger", "s", "pystatsd.client");
+    logger = PyObject_GetAttrString((PyObject *)self, "log");
     if (logger != NULL)
         done = PyObject_CallMethod(logger, "error", "sOs", "cannot send %.100r: %s", stat,
-                                   text_of_error(error));
+                                   sample_error(error));
     if (done == NULL)
         PyErr_Clear();
     Py_XDECREF(done);
     Py_XDECREF(logger);
-    Py_XDECREF(logging);
 }
 
-/* The text as the library takes it, or NULL, without an exception. */
-static const char *
-text_of(PyObject *text)
+/* Returns 0, or -1 with an exception set that is none of the sample's, such as Ctrl-C. */
+static int
+send_all(struct client *self, PyObject *list, double sample_rate)
 {
-    Py_ssize_t size;
-    const char *utf8 = PyUnicode_AsUTF8AndSize(text, &size);
+    PyObject *sender = Py_NewRef(self->sender); /* what is called may be anything */
+    struct pystatsd_client *client = PyCapsule_GetPointer(sender, SENDER);
+    bool failed = false;
 
-    if (utf8 == NULL)
+    for (Py_ssize_t i = 0; !failed && i < PyList_Size(list); i++) {
+        PyObject *pair = PyList_GetItem(list, i);
+        int error = sample_send(client, pair, sample_rate);
+        failed = PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception);
+        if (failed)
+            break;
         PyErr_Clear();
-    return utf8 != NULL && strlen(utf8) == (size_t)size ? utf8 : NULL;
-}
-
-/* Sends name with a value as "5|c", or with more fields as "5|c|#tag:1", whose turn it is. Returns
- * 0 or -errno. */
-static int
-send_text(struct client *self, PyObject *name, PyObject *value, double sample_rate)
-{
-    const char *name_text = text_of(name), *value_text = text_of(value);
-    const char *bar = value_text != NULL ? strchr(value_text, '|') : NULL;
-    char number[512];
-
-    if (name_text == NULL || value_text == NULL)
-        return -EILSEQ;
-    if (bar == NULL)
-        return -EINVAL;
-    if ((size_t)(bar - value_text) >= sizeof(number))
-        return -EMSGSIZE;
-    memcpy(number, value_text, (size_t)(bar - value_text));
-    number[bar - value_text] = '\0';
-    return pystatsd_send_sampled(self->client, name_text, number, bar + 1, sample_rate, NULL);
-}
-
-/* prefix and stat, joined: a new reference, or NULL with an exception set. */
-static PyObject *
-join(PyObject *prefix, PyObject *stat)
-{
-    if (!PyUnicode_Check(stat))
-        return PyErr_Format(PyExc_TypeError, "a stat must be a str, not %R", stat);
-    if (prefix == NULL || prefix == Py_None)
-        return Py_NewRef(stat);
-    if (!PyUnicode_Check(prefix))
-        return PyErr_Format(PyExc_TypeError, "prefix must be a str, not %R", prefix);
-    return PyUnicode_GetLength(prefix) == 0 ? Py_NewRef(stat)
-                                            : PyUnicode_FromFormat("%U.%U", prefix, stat);
-}
-
-/* One of the dict that send() takes. Returns 0, or -1 with an exception set. */
-static int
-send_one(struct client *self, PyObject *stat, PyObject *value, double sample_rate)
-{
-    PyObject *name;
-
-    if (!PyUnicode_Check(value)) {
-        PyErr_Format(PyExc_TypeError, "a value must be a str, not %R", value);
-        return -1;
+        note(self, PyTuple_GetItem(pair, 0), error);
     }
-    name = join(self->prefix, stat);
-    if (name == NULL)
-        return -1;
-    note(self, name, send_text(self, name, value, sample_rate));
-    Py_DECREF(name);
-    return 0;
-}
-
-/* Chooses all of a dict, or nothing: by random.random(), as py-statsd does, so that its seed
- * counts. Returns 1 or 0, or -1 with an exception set. */
-static int
-draw(double sample_rate)
-{
-    PyObject *module, *number = NULL;
-    double drawn = -1;
-
-    if (sample_rate <= 0 || sample_rate >= 1)
-        return sample_rate > 0;
-    module = PyImport_ImportModule("random");
-    if (module != NULL)
-        number = PyObject_CallMethod(module, "random", NULL);
-    if (number != NULL)
-        drawn = PyFloat_AsDouble(number);
-    Py_XDECREF(number);
-    Py_XDECREF(module);
-    return PyErr_Occurred() ? -1 : drawn <= sample_rate;
+    Py_DECREF(sender);
+    return failed ? -1 : 0;
 }
 
 static PyObject *
@@ -262,31 +287,28 @@ client_send(PyObject *object, PyObject *args, PyObject *keywords)
 {
     static const struct signature signature = {"send", 1, {"data", "sample_rate"}};
     struct client *self = (struct client *)object;
-    PyObject *given[2], *stat, *value;
+    PyObject *given[2], *prefix, *list;
     double sample_rate = 1;
-    Py_ssize_t at = 0;
-    int drawn;
+    int result;
 
     if (arguments_take(&signature, args, keywords, given) < 0)
         return NULL;
+    if (self->sender == NULL)
+        return PyErr_Format(PyExc_TypeError, "Client.__init__() was not called");
     if (given[1] != NULL)
         sample_rate = PyFloat_AsDouble(given[1]);
     if (PyErr_Occurred())
         return NULL;
-    if (!PyDict_Check(given[0]) || self->client == NULL) {
-        PyErr_SetString(PyExc_TypeError, self->client == NULL ? "Client.__init__() was not called"
-                                                              : "data must be a dict");
+    prefix = PyObject_GetAttrString(object, "prefix");
+    list = prefix != NULL ? sample_list(prefix, given[0]) : NULL;
+    Py_XDECREF(prefix);
+    if (list == NULL)
         return NULL;
-    }
-    /* More often than always is always, less often than never is never. */
-    drawn = draw(sample_rate);
-    while (drawn > 0 && PyDict_Next(given[0], &at, &stat, &value)) {
-        if (send_one(self, stat, value, sample_rate < 1 ? sample_rate : 1) < 0)
-            return NULL;
-    }
-    if (drawn < 0)
-        return NULL;
-    return Py_NewRef(Py_None);
+    result = sample_draw(sample_rate);
+    if (result > 0)
+        result = send_all(self, list, sample_rate);
+    Py_DECREF(list);
+    return result == 0 ? Py_NewRef(Py_None) : NULL;
 }
 
 /* ---- the class */
@@ -294,7 +316,7 @@ client_send(PyObject *object, PyObject *args, PyObject *keywords)
 static char client_doc_text[] =
     "Client(host='localhost', port=8125, prefix=None)\n--\n\n"
     "Sends metrics to a StatsD server by UDP. Nothing ever comes back: whether the server\n"
-    "is there makes no difference, and what cannot be sent is logged, never raised.";
+    "is there makes no difference, and what cannot be sent is logged.";
 static const char timing_doc[] = "timing($self, stat, time, sample_rate=1)\n--\n\n"
                                  "How long something took, in milliseconds.";
 static const char timing_since_doc[] =
@@ -317,11 +339,14 @@ static const char send_doc[] =
     "With a sample rate below 1 all of them or none, at random, and marked so.";
 
 static PyMemberDef members[] = {
-    {"host", T_OBJECT, offsetof(struct client, host), READONLY, "as given"},
-    {"port", T_OBJECT, offsetof(struct client, port), READONLY, "as given"},
-    {"addr", T_OBJECT, offsetof(struct client, addr), READONLY, "(address, port)"},
-    {"prefix", T_OBJECT, offsetof(struct client, prefix), 0, "before every name, or None"},
+    {"__dictoffset__", T_PYSSIZET, offsetof(struct client, attributes), READONLY, NULL},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(struct client, references), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
+};
+
+static PyGetSetDef getset[] = {
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyMethodDef table[] = {
@@ -336,17 +361,16 @@ static PyMethodDef table[] = {
     {"update_stats", (PyCFunction)(any_function)methods_update_stats, WITH_KEYWORDS,
      update_stats_doc},
     {"send", (PyCFunction)(any_function)client_send, WITH_KEYWORDS, send_doc},
+    {"__copy__", client_copy, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
 static PyType_Slot slots[] = {
-    {Py_tp_doc, client_doc_text},
-    {Py_tp_init, client_init},
-    {Py_tp_dealloc, client_dealloc},
-    {Py_tp_repr, client_repr},
-    {Py_tp_members, members},
-    {Py_tp_methods, table},
-    {0, NULL},
+    {Py_tp_doc, client_doc_text},    {Py_tp_init, client_init},
+    {Py_tp_dealloc, client_dealloc}, {Py_tp_traverse, client_traverse},
+    {Py_tp_clear, client_clear},     {Py_tp_repr, client_repr},
+    {Py_tp_members, members},        {Py_tp_getset, getset},
+    {Py_tp_methods, table},          {0, NULL},
 };
 
 PyObject *
@@ -355,7 +379,7 @@ client_type(void)
     static PyType_Spec spec = {
         .name = "pystatsd.Client",
         .basicsize = sizeof(struct client),
-        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
         .slots = slots,
     };
 

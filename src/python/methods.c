@@ -22,17 +22,14 @@ call_send(PyObject *self, PyObject *data, PyObject *sample_rate)
     return result;
 }
 
-/* format % value, as Python writes it. */
+/* format % value, as Python writes it, of a tuple too. */
 static PyObject *
 write_value(const char *format, PyObject *value)
 {
-    PyObject *template = PyUnicode_FromString(format), *tuple = PyTuple_Pack(1, value);
-    PyObject *text = NULL;
+    PyObject *template = PyUnicode_FromString(format);
+    PyObject *text = template != NULL ? PyUnicode_Format(template, value) : NULL;
 
-    if (template != NULL && tuple != NULL)
-        text = PyUnicode_Format(template, tuple);
     Py_XDECREF(template);
-    Py_XDECREF(tuple);
     return text;
 }
 
@@ -136,10 +133,6 @@ methods_update_stats(PyObject *self, PyObject *args, PyObject *keywords)
 
     if (arguments_take(&signature, args, keywords, given) < 0)
         return NULL;
-    if (!PyNumber_Check(given[1])) {
-        PyErr_Format(PyExc_TypeError, "delta must be a number, not %R", given[1]);
-        return NULL;
-    }
     return call_send(self, make_data(given[0], write_value("%s|c", given[1])), given[2]);
 }
 

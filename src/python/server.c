@@ -213,6 +213,15 @@ take_setting(PyObject *self, size_t i, PyObject *held, struct pystatsd_server_op
     return result;
 }
 
+/* What is Ganglia's may be anything where the transport, which is taken before, is another one. */
+static bool
+is_for(const char *name, const char *transport)
+{
+    bool is_ganglia_s = strncmp(name, "ganglia_", 8) == 0 || strncmp(name, "gmetric_", 8) == 0;
+
+    return !is_ganglia_s || (transport != NULL && strncmp(transport, "ganglia", 7) == 0);
+}
+
 static int
 take_options(PyObject *self, PyObject *const given[2], PyObject *held,
              struct pystatsd_server_options *out)
@@ -222,7 +231,7 @@ take_options(PyObject *self, PyObject *const given[2], PyObject *held,
     if (given[1] != NULL && take_number("port", given[1], 1, 65535, &out->port) < 0)
         return -1;
     for (size_t i = 0; i < N_SETTINGS; i++) {
-        if (take_setting(self, i, held, out) < 0)
+        if (is_for(signature.names[i], out->transport) && take_setting(self, i, held, out) < 0)
             return -1;
     }
     return 0;

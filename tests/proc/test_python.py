@@ -107,6 +107,8 @@ BYTES = [
     ("update_stats", ["c", 0.1], ["c:0.1|c"]),
     ("update_stats", ["c", 1e16], ["c:1e+16|c"]),
     ("update_stats", ["c", 10**30], ["c:1000000000000000000000000000000|c"]),
+    ("update_stats", ["c", "5"], ["c:5|c"]),
+    ("update_stats", ["c", None], ["c:None|c"]),
     ("send", [{"a": "5|c", "b": "6|g"}], ["a:5|c", "b:6|g"]),
     ("send", [{"a": "5|c"}, ALMOST], ["a:5|c|@0.9999999999999999"]),
     ("send", [{}], []),
@@ -114,6 +116,8 @@ BYTES = [
     ("send", [{"a": "5|c|#t:1"}], ["a:5|c|#t:1"]),
     ("send", [{"a": "5|c|@0.1|#t:1,u v|T1"}], ["a:5|c|@0.1|#t:1,u v|T1"]),
     ("send", [{"a": "5|c|@0.1"}, ALMOST], ["a:5|c|@0.1|@0.9999999999999999"]),
+    ("send", [{"a": "5|c\n", "b": "6|g\r\n", "c": "7|c|@0.1\n"}], ["a:5|c", "b:6|g", "c:7|c|@0.1"]),
+    ("increment", ["c", float("nan")], ["c:1|c"]),
 ]
 
 
@@ -127,6 +131,80 @@ def test_bytes(prefix):
     dotted = f"{prefix}." if prefix else ""
     for (name, args, expected), got in zip(BYTES, sent(calls, prefix=prefix), strict=True):
         assert got == [dotted + datagram for datagram in expected], (name, args)
+
+
+def test_names_and_values_of_other_types():
+    """As str() has them, but that py-statsd can put no prefix before a name that is none."""
+    run("""
+import collections, decimal, socket
+from pystatsd import Client
+sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sink.bind(("127.0.0.1", 0))
+sink.settimeout(20)
+port = sink.getsockname()[1]
+class Odd(str):
+    def __str__(self):
+        return "even"
+for prefix in None, "", 0, False, []:
+    client = Client("127.0.0.1", port, prefix)
+    for call, args, expected in [
+        (client.increment, (5,), b"5:1|c"),
+        (client.increment, (None,), b"None:1|c"),
+        (client.increment, (["a", 1],), b"a:1|c 1:1|c"),
+        (client.increment, (b"x",), b"bx:1|c"),
+        (client.increment, ({Odd("x"): 1}.popitem()[0],), b"even:1|c"),
+        (client.timing, (5, 1), b"5:1.000000|ms"),
+        (client.update_stats, ("a", decimal.Decimal("1.50")), b"a:1.50|c"),
+        (client.update_stats, ("a", (5,)), b"a:5|c"),
+        (client.send, (collections.UserDict(a="1|c"),), b"a:1|c"),
+        (client.send, ({1: decimal.Decimal(5), "a": "1|c"},), b"a:1|c"),
+        (client.send, ({"a": Odd("1|c")}, 1), b""),
+    ]:
+        call(*args)
+        assert b" ".join(sink.recv(99) for _ in expected.split()) == expected, (prefix, args)
+class Mute:
+    def __str__(self):
+        raise ValueError
+class Stopped:
+    def __str__(self):
+        raise KeyboardInterrupt
+for name, value in (Mute(), "1|c"), ("a", Mute()):
+    client.send({name: value, "b": "1|c"})
+    assert sink.recv(99) == b"b:1|c"
+try:
+    client.send({Stopped(): "1|c"})
+except KeyboardInterrupt:
+    pass
+else:
+    assert False
+client = Client("127.0.0.1", port, "p")
+for names in 5, ["a", 5]:
+    try:
+        client.increment(names)
+    except TypeError:
+        pass
+    else:
+        assert False, names
+client.send(collections.UserDict(a="1|c"))
+assert sink.recv(99) == b"p.a:1|c"
+""")
+
+
+def test_hosts():
+    """Whatever py-statsd finds an address of."""
+    run("""
+import socket
+from pystatsd import Client
+sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sink.bind(("127.0.0.1", 0))
+sink.settimeout(20)
+port = sink.getsockname()[1]
+for host, address in ("", "0.0.0.0"), (b"localhost", "127.0.0.1"), (bytearray(b"localhost"), "127.0.0.1"):
+    client = Client(host, port)
+    client.increment("a")
+    assert sink.recv(99) == b"a:1|c"
+    assert (client.host, client.addr) == (host, (address, port))
+""")
 
 
 def test_named_arguments():
@@ -240,6 +318,89 @@ assert str(inspect.signature(Client)) == "(host='localhost', port=8125, prefix=N
 """)
 
 
+def test_the_modules():
+    run("""
+import importlib.util, re, pystatsd, pystatsd.server
+assert pystatsd.VERSION == tuple(map(int, re.findall(r"\\d+", pystatsd.__version__)[:3]))
+assert len(pystatsd.VERSION) == 3
+for part in "statsd", "server":
+    spec = importlib.util.find_spec("pystatsd." + part)
+    assert spec.name == "pystatsd." + part and part in repr(getattr(pystatsd, part))
+assert pystatsd.server.run_server.__doc__
+""")
+
+
+def test_run_server():
+    """py-statsd's own program is a call of it."""
+    program = "import sys\nfrom pystatsd.server import run_server\nrun_server()\nprint('came back')"
+    told = subprocess.run([SERVER, "--version"], capture_output=True, text=True, check=True).stdout
+    for args in ["--version"], ["--no-such-flag"]:
+        done = subprocess.run([PYTHON, "-c", program, *args], capture_output=True, text=True,
+                              env=environment(), timeout=6 * PATIENCE_S, check=False)
+        if args == ["--version"]:
+            assert (done.stdout, done.returncode) == (told, 0), done.stderr
+        else:
+            assert "no-such-flag" in done.stderr and done.returncode != 0
+
+
+def test_client_is_an_object_like_any_other():
+    """Programs set attributes of theirs, tests put mocks in the place of its methods."""
+    run("""
+import copy, gc, logging, socket, weakref
+from unittest import mock
+from pystatsd import Client
+sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sink.bind(("127.0.0.1", 0))
+sink.settimeout(20)
+port = sink.getsockname()[1]
+client = Client("127.0.0.1", port, "p")
+assert vars(client) == {"host": "127.0.0.1", "port": port, "addr": ("127.0.0.1", port),
+                        "prefix": "p", "log": logging.getLogger("pystatsd.client")}
+client.anything = client.host = client.addr = client.port = 1
+with mock.patch.object(client, "increment") as increment:
+    client.increment("a")
+increment.assert_called_once_with("a")
+client.send = mock.Mock()
+client.increment("a")
+client.send.assert_called_once_with({"a": "1|c"}, 1)
+del client.send
+client.increment("a")
+assert sink.recv(99) == b"p.a:1|c"
+with mock.patch.object(client, "log") as log:
+    client.send({"a": "nothing"})
+    client.send({"a": "nothing"})
+assert log.error.call_count == 1
+client.increment("a")
+assert sink.recv(99) == b"p.a:1|c"
+
+other = copy.copy(client)
+assert type(other) is Client and vars(other) == vars(client) and vars(other) is not vars(client)
+other.prefix = "q"
+other.increment("a")
+assert sink.recv(99) == b"q.a:1|c"
+gone = weakref.ref(client)
+del client
+gc.collect()
+assert gone() is None
+other.increment("a")
+assert sink.recv(99) == b"q.a:1|c"
+other.itself = other
+gone = weakref.ref(other)
+del other
+gc.collect()
+assert gone() is None
+mock.create_autospec(Client)("host").increment("x")
+
+class Mine(Client):
+    pass
+mine = Mine("127.0.0.1", port)
+mine.__init__("127.0.0.1", port, "again")
+copy.copy(mine).increment("a")
+assert sink.recv(99) == b"again.a:1|c"
+assert type(copy.copy(Mine.__new__(Mine))) is Mine
+""")
+
+
 def test_ipv6():
     if not proc.have_ipv6():
         pytest.skip("no IPv6 here")
@@ -272,19 +433,14 @@ raises(TypeError, client.timing, "a", None)
 raises(TypeError, client.timing, "a", 1, 1, 1)
 raises(TypeError, client.timing, "a", 1, time=1)
 raises(TypeError, client.timing, "a", 1, rate=1)
-raises(TypeError, client.timing, 5, 1)
 raises(TypeError, client.timing, "a", 1, "1")
 raises(TypeError, client.timing_since, "a", "b")
 raises(TypeError, client.gauge, "a", [])
-raises(TypeError, client.increment, b"bytes")
-raises(TypeError, client.increment, ["a", 1])
 raises(TypeError, client.increment, [["a"]])
 raises(TypeError, client.increment, {})
-raises(TypeError, client.update_stats, "a", "1")
-raises(TypeError, client.update_stats, "a", None)
-raises(TypeError, client.send, ["a"])
-raises(TypeError, client.send, {"a": 1})
-raises(TypeError, client.send, {1: "a"})
+raises(TypeError, client.update_stats, "a", ())
+raises(AttributeError, client.send, ["a"])
+raises(TypeError, client.send, type("Odd", (), {"items": lambda self: [1]})())
 raises(OverflowError, client.gauge, "a", 10**400)
 raises(TypeError, Client, 5)
 raises(TypeError, Client, "a", None)
@@ -298,7 +454,7 @@ raises(TypeError, Client.__new__(Client).increment, "a")
 client.prefix = 5
 raises(TypeError, client.increment, "a")
 del client.prefix
-client.increment("a")
+raises(AttributeError, client.increment, "a")
 """)
 
 
@@ -373,7 +529,7 @@ for _ in range(500):
 @pytest.mark.skipif("sanitize" in BUILD, reason="it keeps what was freed")
 def test_nothing_leaks():
     run("""
-import gc, os, socket, sys, tracemalloc
+import copy, gc, os, socket, sys, tracemalloc
 from pystatsd import Client, Server
 sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 sink.bind(("127.0.0.1", 0))
@@ -404,7 +560,10 @@ def use():
     refused(client.timing, stat, big, stat=thing)
     refused(client.increment, thing)
     refused(client.increment, [stat, thing])
-    refused(client.send, {stat: thing})
+    refused(client.send, stat)
+    client.send({stat: thing})
+    client.itself = client
+    copy.copy(client).increment(stat)
     refused(Client, thing)
     refused(Client, host, thing)
     repr(client), client.addr, client.host, client.port
@@ -414,7 +573,9 @@ def use():
     refused(server.serve, host, 1)
     refused(Server, nothing=thing)
 def make():
-    Client(host, port, stat)
+    made = Client(host, port, stat)
+    made.itself = copy.copy(made).of = made
+    made.__init__(host.encode(), port, thing)
 def state():
     gc.collect()
     with open("/proc/self/statm") as file:
@@ -601,6 +762,15 @@ def test_refused_settings(servings, more, said):
     assert said in err
 
 
+def test_ganglia_s_settings_are_its_transports(servings, sink):
+    """py-statsd's own program always gives them."""
+    serving = servings(ganglia_host="gmond", ganglia_max_length=50, gmetric_options="-d 60",
+                       ganglia_port="8650", gmetric_exec=None)
+    serving.send(CALLS)
+    assert_shown(sink)
+    assert "served: None" in serving.end("stop")[0]
+
+
 def test_port_in_use(sink):
     with proc.hold_udp_port() as holder:
         out, err = run(SERVE, holder.getsockname()[1], "{}")
@@ -672,8 +842,9 @@ wait(False)
 
 
 def test_stopped_before_it_serves():
-    run(SERVE.replace("threading.Thread(", "server.stop(); threading.Thread("),
-        proc.free_udp_port(), "{}")
+    out, _ = run(SERVE.replace("threading.Thread(", "server.stop(); threading.Thread("),
+                 proc.free_udp_port(), "{}")
+    assert out == "served: None\n"
 
 
 # --- the example that everybody begins with ---

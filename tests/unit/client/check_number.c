@@ -16,6 +16,13 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define SEED         UINT64_C(20240229)
 #define N_RANDOM     50000
+#define N_BRIEF      1000 /* for valgrind, which is slow */
+
+static int
+n_random(void)
+{
+    return getenv("CHECK_BRIEF") != NULL ? N_BRIEF : N_RANDOM;
+}
 
 static uint64_t
 draw(uint64_t *state)
@@ -69,7 +76,7 @@ START_TEST(test_fixed)
 
     for (size_t i = 0; i < COUNT(values); i++)
         assert_fixed(values[i]);
-    for (int i = 0; i < N_RANDOM; i++)
+    for (int i = 0; i < n_random(); i++)
         assert_fixed(draw_finite(&state));
 }
 END_TEST
@@ -120,7 +127,7 @@ START_TEST(test_nothing_is_shorter)
 {
     uint64_t state = SEED;
 
-    for (int i = 0; i < N_RANDOM; i++) {
+    for (int i = 0; i < n_random(); i++) {
         double value = fabs(draw_finite(&state));
         char text[NUMBER_TEXT_MAX + 1], shorter[NUMBER_TEXT_MAX + 1];
         size_t n_digits = 0;

@@ -67,7 +67,13 @@ START_TEST(test_members_are_told)
 }
 END_TEST
 
-static struct forks_member early = {.mutex = &mutexes[0], .on_child = on_child};
+static void
+do_nothing(struct forks_member *member)
+{
+    (void)member;
+}
+
+static struct forks_member early = {.mutex = &mutexes[0], .on_child = do_nothing};
 static int *was_free; /* shared with children */
 
 static void

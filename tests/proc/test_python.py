@@ -843,7 +843,7 @@ wait(False)
 
 def test_stopped_before_it_serves():
     out, _ = run(SERVE.replace("threading.Thread(", "server.stop(); threading.Thread("),
-                 proc.free_udp_port(), "{}")
+                 proc.free_udp_port(), '{"transport": "none"}')
     assert out == "served: None\n"
 
 

@@ -185,7 +185,8 @@ $(B)/tests/unit/sender/check_vault: private ALL_LDFLAGS += -Wl,--wrap=fallocate
 
 # They have a clock of their own.
 $(B)/tests/unit/sender/check_delivery $(B)/tests/unit/sender/check_intake \
-$(B)/tests/unit/worker/check_live $(B)/tests/unit/worker/check_listing: \
+$(B)/tests/unit/worker/check_live $(B)/tests/unit/worker/check_listing \
+$(B)/tests/unit/worker/check_erase: \
 	private ALL_LDFLAGS += -Wl,--wrap=clock_mono_ms
 
 # It is killed between what it does to the disk.

@@ -7,25 +7,31 @@
 #include <time.h>
 
 static uint64_t
-read_ms(clockid_t id)
+read_us(clockid_t id)
 {
     struct timespec now = {0};
 
     /* It cannot fail: both clocks exist on every Linux. */
     (void)clock_gettime(id, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 uint64_t
 clock_mono_ms(void)
 {
-    return read_ms(CLOCK_MONOTONIC);
+    return read_us(CLOCK_MONOTONIC) / 1000;
+}
+
+uint64_t
+clock_mono_us(void)
+{
+    return read_us(CLOCK_MONOTONIC);
 }
 
 uint64_t
 clock_wall_ms(void)
 {
-    return read_ms(CLOCK_REALTIME);
+    return read_us(CLOCK_REALTIME) / 1000;
 }
 
 int

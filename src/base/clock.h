@@ -9,6 +9,9 @@
 /* Milliseconds of CLOCK_MONOTONIC. */
 uint64_t clock_mono_ms(void);
 
+/* Microseconds of the same. */
+uint64_t clock_mono_us(void);
+
 /* Milliseconds of CLOCK_REALTIME since 1970. */
 uint64_t clock_wall_ms(void);
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "worker/forget.h"
-#include "worker/listing.h"
 #include "worker/trail.h"
 
 struct erase {
@@ -17,8 +17,9 @@ struct erase {
     const char *word; /* at hand; NULL: none is left */
     size_t len;
     bool has_begun; /* with it */
-    size_t n_deleted, n_seen;
-    uint64_t n_all; /* deleted, with all words */
+    size_t n_deleted;
+    uint64_t n_all;       /* deleted, with all words */
+    uint64_t deadline_ms; /* before anything could be; 0: it could */
     char arguments[];
 };
 
@@ -41,7 +42,6 @@ erase_if_within(const struct view *view, void *context)
     struct erase *erase = context;
     size_t len = erase->len - 1; /* with the dot, without the star */
 
-    erase->n_seen++;
     if (view->name.len >= len && memcmp(view->name.text, erase->word, len) == 0)
         erase_view(view, erase);
 }
@@ -70,16 +70,12 @@ erase_piece(struct erase *erase, struct hold *hold)
 {
     struct name name = {.text = erase->word, .len = erase->len};
     struct view view;
-    bool more;
 
     if (!erase->has_begun && view_find(hold, erase->type, &name, &view))
         erase_view(&view, erase);
     erase->has_begun = true;
-    more = is_folder(erase);
-    erase->n_seen = 0;
-    for (int i = 0; more && i < LISTING_PLACES && erase->n_seen < LISTING_NAMES; i++)
-        more = view_step(hold, &erase->walk, view_type(erase->type), erase_if_within, erase);
-    return !more;
+    return !is_folder(erase) ||
+           !view_piece(hold, &erase->walk, view_type(erase->type), erase_if_within, erase);
 }
 
 static enum reply_progress
@@ -87,16 +83,19 @@ step_erase(struct reply *reply)
 {
     struct erase *erase = reply->state;
     struct hold *hold = reply->desk->hold;
-    bool may, is_done = false;
+    bool is_done;
 
     if (erase->word == NULL) {
         reply_say(reply, "END\n\n");
         return REPLY_DONE;
     }
-    hold_begin(hold);
-    may = forget_may(hold);
-    if (may)
-        is_done = erase_piece(erase, hold);
+    if (!forget_begin(hold)) {
+        if (erase->deadline_ms != 0 && clock_mono_ms() >= erase->deadline_ms)
+            return reply_fail(reply, FORGET_IN_VAIN);
+        return REPLY_LATER;
+    }
+    erase->deadline_ms = 0;
+    is_done = erase_piece(erase, hold);
     hold_end(hold);
     if (is_done && erase->n_deleted == 0) {
         reply_say(reply, "metric ");
@@ -105,7 +104,7 @@ step_erase(struct reply *reply)
     }
     if (is_done)
         next_word(erase);
-    return may ? REPLY_MORE : REPLY_LATER;
+    return REPLY_MORE;
 }
 
 /* Also where the client did not wait for the end. */
@@ -137,6 +136,7 @@ erase_begin(struct reply *reply, enum metric_type type, const char *arguments)
         return "out of memory";
     erase->type = type;
     erase->reply = reply;
+    erase->deadline_ms = clock_mono_ms() + FORGET_PATIENCE_MS;
     if (arguments != NULL) {
         memcpy(erase->arguments, arguments, len);
         erase->word = erase->arguments;

@@ -15,6 +15,18 @@ forget_may(const struct hold *hold)
     return true;
 }
 
+bool
+forget_begin(struct hold *hold)
+{
+    if (!forget_may(hold))
+        return false; /* who asks again and again holds up nobody */
+    hold_begin(hold);
+    if (forget_may(hold))
+        return true;
+    hold_end(hold);
+    return false;
+}
+
 void
 forget(const struct view *view)
 {

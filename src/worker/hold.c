@@ -7,6 +7,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+#define LONG_US 500
+/* How much longer than they stood still the shards have their turn, and at most. */
+#define REST_TIMES  3
+#define REST_MAX_US UINT64_C(20000)
 
 static void
 await(sem_t *semaphore)
@@ -57,19 +65,40 @@ hold_release(struct hold *hold)
     hold->gates = NULL;
 }
 
+/* However many ask, and however often, most of the time is the samples'. */
+static void
+let_rest(const struct hold *hold)
+{
+    uint64_t now_us = clock_mono_us();
+
+    if (now_us < hold->rest_until_us)
+        nanosleep(&(struct timespec){.tv_nsec = (long)(hold->rest_until_us - now_us) * 1000}, NULL);
+}
+
 void
 hold_begin(struct hold *hold)
 {
     pthread_mutex_lock(&hold->mutex);
+    let_rest(hold);
     for (size_t i = 0; i < hold->n; i++)
         shard_post(&hold->shards[i], &hold->gates[i].call);
     for (size_t i = 0; i < hold->n; i++)
         await(&hold->gates[i].arrived);
+    hold->began_us = clock_mono_us();
+}
+
+bool
+hold_is_long(const struct hold *hold)
+{
+    return clock_mono_us() >= hold->began_us + LONG_US;
 }
 
 void
 hold_end(struct hold *hold)
 {
+    uint64_t now_us = clock_mono_us(), rest_us = REST_TIMES * (now_us - hold->began_us);
+
+    hold->rest_until_us = now_us + (rest_us < REST_MAX_US ? rest_us : REST_MAX_US);
     for (size_t i = 0; i < hold->n; i++)
         (void)sem_post(&hold->gates[i].released);
     pthread_mutex_unlock(&hold->mutex);

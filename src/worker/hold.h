@@ -1,7 +1,8 @@
 /*
  * hold: all shards stand still between two batches while another thread looks at their tables, or
  * changes something in them. Meanwhile what arrives waits in the kernel, so nobody holds them for
- * more than about a millisecond: whoever has more to do lets go and comes again.
+ * more than about a millisecond: whoever has more to do lets go and comes again, and waits until
+ * they have had three times as long for themselves.
  *
  * The flush of an interval that is closed goes on meanwhile, see struct table.
  */
@@ -10,7 +11,9 @@
 
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "worker/shard.h"
 
@@ -25,6 +28,8 @@ struct hold {
     size_t n;
     struct hold_gate *gates; /* one each */
     pthread_mutex_t mutex;
+    uint64_t began_us;      /* monotonic: they stand still since then */
+    uint64_t rest_until_us; /* the same: nobody holds them before */
 };
 
 /* Over n shards. Returns 0 or -ENOMEM. */
@@ -33,9 +38,12 @@ int hold_init(struct hold *hold, struct shard *shards, size_t n);
 /* Gives the memory back; nobody holds. Fine on a zeroed struct. */
 void hold_release(struct hold *hold);
 
-/* Returns when all shards stand still, for which they finish the batch at hand. They must not have
- * been asked to end. */
+/* Returns when all shards stand still, for which they have had their turn and finish the batch at
+ * hand. They must not have been asked to end. */
 void hold_begin(struct hold *hold);
+
+/* Whether it is time to let them go on: after half a millisecond. */
+bool hold_is_long(const struct hold *hold);
 
 /* Lets them go on. */
 void hold_end(struct hold *hold);

@@ -12,14 +12,10 @@
 #include "worker/forget.h"
 #include "worker/trail.h"
 
-/* How long a deletion waits for the flush that is on its way. */
-#define DELETE_PATIENCE_MS 15000
-
 struct listing {
     struct view_walk walk;
     bool deletes;
     uint64_t deadline_ms; /* of a deletion that has not begun; 0: it has */
-    size_t n_seen;        /* names of this piece */
     uint64_t n_deleted;   /* of all */
     const char *text;     /* of the patterns, behind them */
     struct reply *reply;
@@ -33,7 +29,6 @@ list_name(const struct view *view, void *context)
     struct listing *listing = context;
     struct buf *out = &listing->reply->out;
 
-    listing->n_seen++;
     if (!filter_keeps(&listing->filter, view->name.text, view->name.len))
         return;
     buf_append_str(out, metric_type_name(view->type));
@@ -46,36 +41,31 @@ list_name(const struct view *view, void *context)
     listing->n_deleted++;
 }
 
-/* A piece, while the shards are held. */
-static enum reply_progress
-list_piece(struct reply *reply)
+static bool
+begin_piece(const struct listing *listing, struct hold *hold)
 {
-    struct listing *listing = reply->state;
-    bool more = true;
-
-    listing->n_seen = 0;
-    for (int i = 0; more && i < LISTING_PLACES && listing->n_seen < LISTING_NAMES; i++)
-        more = view_step(reply->desk->hold, &listing->walk, VIEW_ALL, list_name, listing);
-    return more ? REPLY_MORE : REPLY_DONE;
+    if (listing->deletes)
+        return forget_begin(hold);
+    hold_begin(hold);
+    return true;
 }
 
 static enum reply_progress
 step_list(struct reply *reply)
 {
     struct listing *listing = reply->state;
-    enum reply_progress progress;
+    struct hold *hold = reply->desk->hold;
+    bool more;
 
-    hold_begin(reply->desk->hold);
-    if (listing->deletes && !forget_may(reply->desk->hold)) {
-        hold_end(reply->desk->hold);
+    if (!begin_piece(listing, hold)) {
         if (listing->deadline_ms != 0 && clock_mono_ms() >= listing->deadline_ms)
-            return reply_fail(reply, "a flush is on its way and does not get on; try again");
+            return reply_fail(reply, FORGET_IN_VAIN);
         return REPLY_LATER;
     }
     listing->deadline_ms = 0;
-    progress = list_piece(reply);
-    hold_end(reply->desk->hold);
-    return progress;
+    more = view_piece(hold, &listing->walk, VIEW_ALL, list_name, listing);
+    hold_end(hold);
+    return more ? REPLY_MORE : REPLY_DONE;
 }
 
 /* Also where the client did not wait for the end. */
@@ -103,7 +93,7 @@ begin(struct reply *reply, const char *patterns, bool deletes)
     }
     listing->text = strcpy((char *)listing->patterns + size, patterns);
     listing->deletes = deletes;
-    listing->deadline_ms = clock_mono_ms() + DELETE_PATIENCE_MS;
+    listing->deadline_ms = clock_mono_ms() + FORGET_PATIENCE_MS;
     listing->reply = reply;
     reply->state = listing;
     reply->release = free_listing;

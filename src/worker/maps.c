@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "worker/inspect.h"
-#include "worker/listing.h"
+#include "worker/view.h"
 
 #define ENTRY_MAX (16 * 1024)
 
@@ -15,7 +15,6 @@ struct maps {
     struct view_walk walk;
     struct inspect_map map;
     struct reply *reply;
-    size_t n_seen; /* names of this piece */
     struct buf entry;
     uint8_t bytes[ENTRY_MAX];
 };
@@ -36,7 +35,6 @@ show(const struct view *view, void *context)
     struct maps *maps = context;
     struct buf *entry = &maps->entry;
 
-    maps->n_seen++;
     entry->len = 0;
     inspect_key(view->name.text, view->name.len, entry);
     buf_append(entry, ": ", 2);
@@ -53,12 +51,10 @@ static enum reply_progress
 step_maps(struct reply *reply)
 {
     struct maps *maps = reply->state;
-    bool more = true;
+    bool more;
 
-    maps->n_seen = 0;
     hold_begin(reply->desk->hold);
-    for (int i = 0; more && i < LISTING_PLACES && maps->n_seen < LISTING_NAMES; i++)
-        more = view_step(reply->desk->hold, &maps->walk, view_type(maps->type), show, maps);
+    more = view_piece(reply->desk->hold, &maps->walk, view_type(maps->type), show, maps);
     hold_end(reply->desk->hold);
     if (more)
         return REPLY_MORE;

@@ -6,12 +6,15 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/fault.h"
 
 /* How much is done before the others get their turn. */
 #define RECORDS_PER_TURN 2048
-#define OPEN_PER_TURN    512 /* of an open interval, whose samples may have to wait meanwhile */
 #define CLEARED_PER_TURN 8192
+/* Of an open interval, whose samples have to wait meanwhile: so many, and no longer. */
+#define OPEN_PER_TURN 512
+#define OPEN_TURN_US  500
 
 static void
 begin(struct push *push)
@@ -60,9 +63,12 @@ static int
 push_metrics(struct push *push)
 {
     int max = push->job.is_open ? OPEN_PER_TURN : RECORDS_PER_TURN, error;
+    uint64_t end_us = push->job.is_open ? clock_mono_us() + OPEN_TURN_US : 0;
     struct record record;
 
     for (int i = 0; i < max; i++) {
+        if (end_us != 0 && i > 0 && clock_mono_us() >= end_us)
+            return 0;
         if (!flush_peek(&push->flush, &record))
             return 1;
         if ((error = put_record(push, &record)) != 0)

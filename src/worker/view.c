@@ -5,6 +5,11 @@
 
 #include "metric/delete.h"
 
+/* How many places of the tables, and how many names, are gone through in a hold that is not long
+ * before: what is said of them has to find room. */
+#define PLACES_MAX 512
+#define NAMES_MAX  128
+
 static struct table *
 table_of(const struct hold *hold, size_t i)
 {
@@ -31,6 +36,7 @@ struct visitor {
     const struct hold *hold;
     size_t shard;
     unsigned types;
+    unsigned n; /* names that were given */
     void (*visit)(const struct view *view, void *context);
     void *context;
 };
@@ -52,7 +58,7 @@ was_given(const struct visitor *visitor, const struct metric *metric, const stru
 static void
 visit_metric(struct metric *metric, void *context)
 {
-    const struct visitor *visitor = context;
+    struct visitor *visitor = context;
     struct view view = {.type = metric->type,
                         .name = {.text = metric_name(metric), .len = metric->name_len}};
 
@@ -60,21 +66,24 @@ visit_metric(struct metric *metric, void *context)
         was_given(visitor, metric, &view.name))
         return;
     gather(visitor->hold, visitor->shard, metric->hash, &view);
+    visitor->n++;
     visitor->visit(&view, visitor->context);
 }
 
 bool
-view_step(struct hold *hold, struct view_walk *walk, unsigned types,
-          void (*visit)(const struct view *view, void *context), void *context)
+view_piece(struct hold *hold, struct view_walk *walk, unsigned types,
+           void (*visit)(const struct view *view, void *context), void *context)
 {
-    struct visitor visitor = {
-        .hold = hold, .shard = walk->shard, .types = types, .visit = visit, .context = context};
+    struct visitor visitor = {.hold = hold, .types = types, .visit = visit, .context = context};
 
-    if (walk->shard == hold->n)
-        return false;
-    if (!scan_step(&walk->scan, table_of(hold, walk->shard), visit_metric, &visitor))
-        *walk = (struct view_walk){.shard = walk->shard + 1};
-    return walk->shard < hold->n;
+    for (unsigned i = 0; walk->shard < hold->n; i++) {
+        if (i > 0 && (i == PLACES_MAX || visitor.n >= NAMES_MAX || hold_is_long(hold)))
+            return true;
+        visitor.shard = walk->shard;
+        if (!scan_step(&walk->scan, table_of(hold, walk->shard), visit_metric, &visitor))
+            *walk = (struct view_walk){.shard = walk->shard + 1};
+    }
+    return false;
 }
 
 bool

@@ -36,10 +36,11 @@ view_type(enum metric_type type)
     return 1u << type;
 }
 
-/* Gives each name of the types that comes next, often none, to visit; who lets the shards go in
- * between still sees all names that stay. Returns false at the end. */
-bool view_step(struct hold *hold, struct view_walk *walk, unsigned types,
-               void (*visit)(const struct view *view, void *context), void *context);
+/* Gives the names of the types that come next, often none, to visit, as many as may be looked at
+ * before the shards are let go; who does that still sees all names that stay. Returns false at the
+ * end. */
+bool view_piece(struct hold *hold, struct view_walk *walk, unsigned types,
+                void (*visit)(const struct view *view, void *context), void *context);
 
 /* Finds a clean name. */
 bool view_find(const struct hold *hold, enum metric_type type, const struct name *name,

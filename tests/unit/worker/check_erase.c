@@ -4,10 +4,21 @@
 #include "worker/erase.h"
 
 #include "worker/console.h"
+#include "worker/forget.h"
 
 #include "estrade.h"
 
 static struct estrade estrade;
+static uint64_t now_ms = 1000000;
+
+uint64_t __wrap_clock_mono_ms(void);
+
+/* The linker puts it in the place of clock_mono_ms. */
+uint64_t
+__wrap_clock_mono_ms(void)
+{
+    return now_ms;
+}
 
 static const char *
 ask(const char *text)
@@ -57,10 +68,33 @@ START_TEST(test_delete_waits_for_the_flush)
 }
 END_TEST
 
+START_TEST(test_delete_gives_up)
+{
+    char text[] = "delgauges x g";
+    struct reply reply;
+    struct table *table;
+
+    set_up();
+    table = &estrade.plots[1].region->table;
+    table->flushing = true;
+    reply_init(&reply, &estrade.desk, true);
+    ck_assert(console_begin(&reply, text, strlen(text)));
+    ck_assert_int_eq(estrade_take(&estrade, &reply), REPLY_LATER);
+    now_ms += FORGET_PATIENCE_MS;
+    ck_assert_int_eq(estrade_take(&estrade, &reply), REPLY_DONE);
+    ck_assert_str_eq((const char *)estrade.said.data, "error " FORGET_IN_VAIN "\n");
+    reply_release(&reply);
+    __atomic_store_n(&table->flushing, false, __ATOMIC_RELEASE);
+    ck_assert_str_eq(ask("gauges"), "{ g: 5 }\nEND\n\n");
+    estrade_close(&estrade);
+}
+END_TEST
+
 int
 main(void)
 {
-    const TTest *const tests[] = {test_words, test_delete_waits_for_the_flush};
+    const TTest *const tests[] = {test_words, test_delete_waits_for_the_flush,
+                                  test_delete_gives_up};
 
     return estrade_run("erase", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -5,6 +5,10 @@
 
 #include "estrade.h"
 
+#include <poll.h>
+
+#include "base/clock.h"
+
 #define N_HOLDS 3000
 
 static struct estrade estrade;
@@ -79,10 +83,40 @@ START_TEST(test_post)
 }
 END_TEST
 
+static uint64_t
+hold_for(int ms)
+{
+    uint64_t end_us;
+
+    hold_begin(&estrade.hold);
+    (void)poll(NULL, 0, ms);
+    ck_assert(hold_is_long(&estrade.hold));
+    end_us = clock_mono_us();
+    hold_end(&estrade.hold);
+    return end_us;
+}
+
+/* Whoever holds next waits until the shards have had three times as long, 20 ms at most. */
+START_TEST(test_shards_have_their_turn)
+{
+    uint64_t end_us;
+
+    estrade_open(&estrade);
+    end_us = hold_for(5);
+    hold_begin(&estrade.hold);
+    ck_assert_uint_ge(clock_mono_us() - end_us, 15000);
+    hold_end(&estrade.hold);
+    (void)hold_for(100);
+    ck_assert_uint_le(estrade.hold.rest_until_us, clock_mono_us() + 20000);
+    estrade_close(&estrade);
+}
+END_TEST
+
 int
 main(void)
 {
-    const TTest *const tests[] = {test_one_at_a_time, test_requests_wait, test_post};
+    const TTest *const tests[] = {test_one_at_a_time, test_requests_wait, test_post,
+                                  test_shards_have_their_turn};
 
     return estrade_run("hold", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -54,7 +54,7 @@ set_up(void)
         .n_tables = 1,
         .dialect = &rig.dialect,
         .rules = &rig.rules,
-        .max_samples = 100,
+        .max_samples = 1000,
         .undo = &rig.plot.map.store->undo,
     };
     ck_assert_int_eq(flush_init(&rig.push.flush, &opts), 0);
@@ -313,6 +313,36 @@ START_TEST(test_open_interval)
 }
 END_TEST
 
+/* Timers whose percentiles take long are no more of a turn than other names are. */
+START_TEST(test_open_interval_of_many_samples)
+{
+    enum { N_TIMERS = 500, N_SAMPLES = 1000 };
+    struct sample sample = {.type = METRIC_TIMER, .rate = 1};
+    unsigned n_turns = 0;
+    char text[32];
+
+    set_up();
+    for (unsigned i = 0; i < N_TIMERS; i++) {
+        struct name name = {.text = text, .len = (size_t)snprintf(text, sizeof(text), "t%u", i)};
+        uint32_t hash = table_hash(rig.table, sample.type, &name);
+
+        for (unsigned k = 0; k < N_SAMPLES; k++) {
+            sample.value = (double)((k * 7919) % 9973);
+            ck_assert_int_eq(table_apply(rig.table, &sample, &name, hash, 1), TABLE_APPLIED);
+            undo_commit(&rig.plot.region->undo);
+        }
+    }
+    begin(true);
+    do {
+        step();
+        n_turns++;
+        read_frames(100);
+    } while (rig.push.state != PUSH_WAITING);
+    ck_assert_uint_ge(n_turns, 2);
+    tear_down();
+}
+END_TEST
+
 START_TEST(test_num_stats_alone)
 {
     set_up();
@@ -353,6 +383,7 @@ main(void)
     tcase_add_test(tcase, test_waits_for_the_sender);
     tcase_add_test(tcase, test_sender_starts_anew);
     tcase_add_test(tcase, test_open_interval);
+    tcase_add_test(tcase, test_open_interval_of_many_samples);
     tcase_add_test(tcase, test_num_stats_alone);
     tcase_add_test(tcase, test_broken_pipe);
     suite_add_tcase(suite, tcase);

@@ -88,8 +88,8 @@ START_TEST(test_types)
     for (size_t i = 0; i < 16; i++)
         estrade_give(&estrade, i % 3 == 0, (enum metric_type)(i / 4), names[i % 4], 1);
     hold_begin(&estrade.hold);
-    while (view_step(&estrade.hold, &walk, view_type(METRIC_GAUGE) | view_type(METRIC_SET), count,
-                     counts))
+    while (view_piece(&estrade.hold, &walk, view_type(METRIC_GAUGE) | view_type(METRIC_SET), count,
+                      counts))
         continue;
     hold_end(&estrade.hold);
     ck_assert_uint_eq(counts[METRIC_COUNTER] + counts[METRIC_TIMER], 0);

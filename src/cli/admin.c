@@ -91,6 +91,8 @@ wait_readable(struct answer *answer)
     struct pollfd slot = {.fd = answer->fd, .events = POLLIN};
     int timeout_ms = answer->question->silence_ms, ready;
 
+    if (answer->is_ok && timeout_ms > 0)
+        timeout_ms *= ADMIN_SEARCH_TIMES;
     if (answer->end_ms != 0) {
         int64_t left_ms = answer->end_ms - now_ms();
 

@@ -11,6 +11,8 @@ struct options;
 #define ADMIN_ERROR_MAX 512
 #define ADMIN_LINE_MAX  (256 * 1024) /* of an answer */
 #define ADMIN_FOREVER   (-1)
+/* Once it has said that it answers it may look at many names of which there is nothing to say. */
+#define ADMIN_SEARCH_TIMES 6
 
 enum admin_result {
     ADMIN_OK,
@@ -24,7 +26,7 @@ struct admin_question {
     const char *path;
     const char *command;
     const char *argument; /* or NULL */
-    int silence_ms;       /* how long the daemon may say nothing; or ADMIN_FOREVER */
+    int silence_ms;       /* how long the daemon may say nothing at first; or ADMIN_FOREVER */
     int deadline_ms;      /* how long all of it may take; or ADMIN_FOREVER */
     /* Called for each line of the answer, NUL-terminated, without its newline; what is not 0 ends
      * the answer, which is then ADMIN_OK. */

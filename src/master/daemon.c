@@ -216,11 +216,11 @@ pause_a_little(void)
 }
 
 /* What pidfile_open says of a file that somebody holds: with a pid in it, with none yet, with what
- * is none, and gone meanwhile. */
+ * is none, and, where it was held before, gone meanwhile. */
 static bool
-is_held(int error)
+is_held(int error, bool was_held)
 {
-    return error == EEXIST || error == EAGAIN || error == EINVAL || error == ENOENT;
+    return error == EEXIST || error == EAGAIN || error == EINVAL || (error == ENOENT && was_held);
 }
 
 /* Tries again where it is no daemon that holds it. Returns 0, or -errno with the pid, -1 where
@@ -236,7 +236,7 @@ open_pidfile(struct daemon *daemon, pid_t *out_other)
         if (daemon->pidfile != NULL)
             return 0;
         error = errno;
-        if (!is_held(error) || (error == EEXIST && is_daemon(*out_other)))
+        if (!is_held(error, i > 0) || (error == EEXIST && is_daemon(*out_other)))
             break;
         pause_a_little();
     }
@@ -303,6 +303,16 @@ take_lock(int fd)
     return !is_locked(fd);
 }
 
+/* Another that stopped it may have been faster, and a daemon have made a new one. */
+static bool
+is_at(int fd, const char *path)
+{
+    struct stat ours, there;
+
+    return fstat(fd, &ours) == 0 && stat(path, &there) == 0 && ours.st_dev == there.st_dev &&
+           ours.st_ino == there.st_ino;
+}
+
 /* Sends SIGTERM and waits for the end. Returns what daemon_stop does. */
 static int
 end_process(int pidfd, pid_t pid, const char *path)
@@ -354,7 +364,8 @@ daemon_stop(const char *path)
         return say(1, "pidfile (%s) cannot be read: %s", path, strerror(errno));
     if (take_lock(fd)) {
         /* Held while the file goes, so that a daemon that starts now makes its own. */
-        (void)unlink(path);
+        if (is_at(fd, path))
+            (void)unlink(path);
         status = say(0, "pidfile (%s) is stale. Daemon not running?", path);
     } else {
         status = stop_owner(fd, path);

@@ -219,7 +219,8 @@ put_in_order(struct spool *spool)
 {
     size_t n = spool->n_files > SPOOL_FILES_MAX ? spool->n_files - SPOOL_FILES_MAX : 0;
 
-    spool->limit = LIMIT_FILES;
+    if (n > 0)
+        spool->limit = LIMIT_FILES;
     qsort(spool->files, spool->n_files, sizeof(*spool->files), spoolindex_compare);
     for (size_t i = 0; i < n; i++)
         drop(spool, &spool->files[i]);

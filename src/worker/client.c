@@ -215,6 +215,8 @@ answer(struct client *client, uint64_t now_ms)
         client->reply.out.len = 0;
         client->n_written = 0;
         client->progress = reply_step(&client->reply);
+        if (client->progress == REPLY_MORE)
+            client->deadline_ms = now_ms + CLIENT_PATIENCE_MS; /* slow is not the client */
     }
     if (has_unsent(client))
         write_answer(client, now_ms);

@@ -65,21 +65,29 @@ hold_release(struct hold *hold)
     hold->gates = NULL;
 }
 
-/* However many ask, and however often, most of the time is the samples'. */
+/* However many ask, and however often, most of the time is the samples'. Who sleeps does so without
+ * the lock, so that each has the same chance to be next. */
 static void
-let_rest(const struct hold *hold)
+take_turn(struct hold *hold)
 {
-    uint64_t now_us = clock_mono_us();
+    uint64_t now_us, until_us;
 
-    if (now_us < hold->rest_until_us)
-        nanosleep(&(struct timespec){.tv_nsec = (long)(hold->rest_until_us - now_us) * 1000}, NULL);
+    for (;;) {
+        pthread_mutex_lock(&hold->mutex);
+        now_us = clock_mono_us();
+        until_us = hold->rest_until_us;
+        if (now_us >= until_us)
+            break;
+        pthread_mutex_unlock(&hold->mutex);
+        nanosleep(&(struct timespec){.tv_nsec = (long)(until_us - now_us) * 1000}, NULL);
+    }
+    hold->asked_us = now_us;
 }
 
 void
 hold_begin(struct hold *hold)
 {
-    pthread_mutex_lock(&hold->mutex);
-    let_rest(hold);
+    take_turn(hold);
     for (size_t i = 0; i < hold->n; i++)
         shard_post(&hold->shards[i], &hold->gates[i].call);
     for (size_t i = 0; i < hold->n; i++)
@@ -96,7 +104,7 @@ hold_is_long(const struct hold *hold)
 void
 hold_end(struct hold *hold)
 {
-    uint64_t now_us = clock_mono_us(), rest_us = REST_TIMES * (now_us - hold->began_us);
+    uint64_t now_us = clock_mono_us(), rest_us = REST_TIMES * (now_us - hold->asked_us);
 
     hold->rest_until_us = now_us + (rest_us < REST_MAX_US ? rest_us : REST_MAX_US);
     for (size_t i = 0; i < hold->n; i++)

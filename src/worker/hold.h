@@ -28,8 +28,8 @@ struct hold {
     size_t n;
     struct hold_gate *gates; /* one each */
     pthread_mutex_t mutex;
-    uint64_t began_us;      /* monotonic: they stand still since then */
-    uint64_t rest_until_us; /* the same: nobody holds them before */
+    /* Monotonic: when the first may have stood still, and since when all do; when the next may. */
+    uint64_t asked_us, began_us, rest_until_us;
 };
 
 /* Over n shards. Returns 0 or -ENOMEM. */

@@ -213,6 +213,27 @@ START_TEST(test_who_waits)
 }
 END_TEST
 
+/* There is much to look at and nothing to be said of it. */
+START_TEST(test_who_searches_in_vain)
+{
+    uint64_t now_ms = T0;
+
+    set_up(false);
+    for (unsigned i = 0; i < 20000; i++) {
+        char name[64];
+
+        snprintf(name, sizeof(name), "a.name.%u", i);
+        estrade_give(&estrade, 0, METRIC_COUNTER, name, 1);
+    }
+    give("list nowhere.*\n");
+    for (int i = 0; i < 100; i++, now_ms += CLIENT_PATIENCE_MS / 2) {
+        client_go(&client, POLLOUT, now_ms);
+        ck_assert(client.is_there);
+    }
+    tear_down();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -223,7 +244,8 @@ main(void)
                                   test_silence,
                                   test_who_does_not_read,
                                   test_wake_ups_are_no_progress,
-                                  test_who_waits};
+                                  test_who_waits,
+                                  test_who_searches_in_vain};
 
     return estrade_run("client", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -679,7 +679,7 @@ START_TEST(test_killed_again_and_again)
             n_killed++;
         assert_as_uncut(&rig);
     }
-    ck_assert_uint_gt(n_killed, 100);
+    ck_assert_uint_gt(n_killed, 50);
     close_cut();
 }
 END_TEST

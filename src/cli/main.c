@@ -24,10 +24,15 @@ main(int argc, char **argv)
     struct options options;
     int status;
 
-    if (options_read(argc, argv, &options) == 0)
+    if (options_read(argc, argv, &options) == 0) {
         status = run(&options);
-    else
-        status = options.as_check ? EXIT_UNKNOWN : EXIT_USAGE;
+    } else if (options.as_check) {
+        /* A monitoring system reads standard output alone. */
+        puts("UNKNOWN - wrong command line, see standard error");
+        status = EXIT_UNKNOWN;
+    } else {
+        status = EXIT_USAGE;
+    }
     options_release(&options);
     return status;
 }

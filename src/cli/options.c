@@ -285,6 +285,20 @@ check(const struct options *options, unsigned groups)
     return 0;
 }
 
+/* Whether it was to be a check, though the flags were not read as far: to who looks at the exit
+ * status, 2 would be a verdict on the daemon. Behind a wrapped command's name they are not ours. */
+static bool
+was_to_check(int argc, char **argv, const struct options *options)
+{
+    if (options->command != NULL && options->command->is_wrapper)
+        return options->as_check;
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--check") == 0)
+            return true;
+    }
+    return options->as_check;
+}
+
 int
 options_read(int argc, char **argv, struct options *out)
 {
@@ -299,9 +313,10 @@ options_read(int argc, char **argv, struct options *out)
     groups = take_all(argc, argv, out);
     out->operands = out->words + 1;
     out->n_operands = out->n_words > 0 ? out->n_words - 1 : 0;
-    if (groups < 0 || check(out, (unsigned)groups) != 0)
-        return -1;
-    return 0;
+    if (groups >= 0 && check(out, (unsigned)groups) == 0)
+        return 0;
+    out->as_check = was_to_check(argc, argv, out);
+    return -1;
 }
 
 void

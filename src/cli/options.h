@@ -31,7 +31,7 @@ struct options {
 };
 
 /* Reads argv, whose pointers it may move and borrows. Returns 0, or -1 after one line on stderr
- * that says what is wrong; as_check then is as far as it was read. */
+ * that says what is wrong; as_check then also counts where it stands behind that. */
 int options_read(int argc, char **argv, struct options *out);
 
 /* Frees what options_read took; fine on a zeroed struct. */

@@ -6,6 +6,7 @@
 #include <curses.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -167,12 +168,32 @@ is_gone(void)
     return poll(&slot, 1, 0) > 0 && (slot.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
 }
 
+/* Curses restores the terminal on SIGTERM and on SIGINT, and knows nothing of SIGQUIT. */
+static void
+on_quit(int number)
+{
+    (void)number;
+    (void)raise(SIGTERM);
+}
+
+static void
+catch_quit(void)
+{
+    struct sigaction action;
+
+    if (sigaction(SIGQUIT, NULL, &action) != 0 || action.sa_handler != SIG_DFL)
+        return; /* whoever started us has it ignored */
+    action = (struct sigaction){.sa_handler = on_quit};
+    (void)sigaction(SIGQUIT, &action, NULL);
+}
+
 /* Until a key ends it; another one, or a new size, draws at once. Returns the exit status. */
 static int
 run_screen(const struct options *options, struct canvas *canvas)
 {
     int key;
 
+    catch_quit();
     cbreak();
     noecho();
     curs_set(0);

@@ -332,10 +332,13 @@ class Terminal:
         self.text = ""
         pid, self.fd = pty.fork()
         if pid == 0:
-            if stdin is not None:
-                os.dup2(os.open(stdin, os.O_RDONLY), 0)
-            time.sleep(0.05)  # the size is set meanwhile; top would take it later as well
-            os.execve(COMMAND, [COMMAND, *map(str, args)], clean_environment(**env))
+            try:
+                if stdin is not None:
+                    os.dup2(os.open(stdin, os.O_RDONLY) if isinstance(stdin, str) else stdin, 0)
+                time.sleep(0.05)  # the size is set meanwhile; top would take it later as well
+                os.execve(COMMAND, [COMMAND, *map(str, args)], clean_environment(**env))
+            finally:  # or there were two of the test
+                os._exit(127)
         self.pid = pid
         self.resize(rows, columns)
 
@@ -428,6 +431,28 @@ def test_top(rows, columns, admins):
     terminal.type("q")
     assert terminal.wait() == 0
     assert "\x1b[?1049l" in terminal.text  # the screen of before is back
+
+
+@pytest.mark.parametrize("how, expected", [
+    ("q", 0), ("\x03", 1), ("\x1c", 1), (signal.SIGTERM, 1), (signal.SIGQUIT, 1)], ids=repr)
+def test_top_leaves_the_terminal_as_it_was(how, expected, admins):
+    fresh = pty.openpty()
+    before = termios.tcgetattr(fresh[0])
+    terminal = Terminal("top", "--socket", admins().path)
+    kept = os.dup(terminal.fd)
+    terminal.until("BUSIEST NAMES")
+    assert termios.tcgetattr(kept) != before
+    if isinstance(how, str):
+        terminal.type(how)
+    else:
+        os.kill(terminal.pid, how)
+    ended = terminal.wait()
+    after = termios.tcgetattr(kept)
+    for number in (kept, *fresh):
+        os.close(number)
+    assert ended == expected
+    assert after == before
+    assert "\x1b[?1049l" in terminal.text
 
 
 def test_top_goes_on_when_the_daemon_comes_back(place, admins):

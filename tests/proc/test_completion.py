@@ -4,14 +4,18 @@ import os
 import re
 import shutil
 import subprocess
+import threading
+import time
 
 import pytest
 
 from lib.admin import Admin
 from lib.daemon import BUILD, ROOT, SERVER, run
+from lib.wait import PATIENCE_S
 
 FOLDER = os.path.join(ROOT, "etc/bash_completion.d")
 COMMAND = os.path.join(BUILD, "pystatsd")
+SILENCE_S = 10  # after which the command gives up
 # What readline does with the words of a line, the last of which is being typed.
 ASK = r"""
 . "$1" || exit
@@ -123,6 +127,41 @@ def test_metrics(place):
     finally:
         admin.close()
     assert command_offers("get", "a", PYSTATSD_ADMIN_SOCKET=admin.path) == set()
+
+
+def test_metrics_of_the_daemon_that_is_named(place):
+    one = Admin(os.path.join(place, "one"), list="ok\ncounter a.one\n")
+    home = Admin(os.path.join(place, "home"), list="ok\ncounter a.home\n")
+    try:
+        for words in (["--socket", home.path, "get"], ["--socket", "=", home.path, "get"],
+                      [f"--socket={home.path}", "get"], ["get", "--socket", home.path],
+                      ["get", "--socket", "~/home"], ["--rows", "3", "get", "--socket", home.path]):
+            assert command_offers(*words, "a", home=place,
+                                  PYSTATSD_ADMIN_SOCKET=one.path) == {"a.home"}, words
+        assert one.asked == []
+        assert command_offers("--prefix", "x", "get", "a", PYSTATSD_ADMIN_SOCKET=one.path) == {"a.one"}
+    finally:
+        one.close()
+        home.close()
+
+
+@pytest.mark.skipif(not shutil.which("timeout"), reason="there is no timeout to be had")
+def test_metrics_of_a_daemon_that_does_not_answer(place):
+    """The prompt is back before the command itself would give up."""
+    end = threading.Event()
+
+    def stall(connection, _):
+        connection.sendall(b"ok\ncounter a.b\n")
+        end.wait(PATIENCE_S)
+
+    admin = Admin(os.path.join(place, "admin"), list=stall)
+    try:
+        start = time.monotonic()
+        command_offers("get", "a", PYSTATSD_ADMIN_SOCKET=admin.path)
+        assert time.monotonic() - start < SILENCE_S
+    finally:
+        end.set()
+        admin.close()
 
 
 def test_files_and_commands(place):

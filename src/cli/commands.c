@@ -39,7 +39,7 @@ const struct command commands[] = {
     {"delete", queries_delete, "GLOB", 1, 1, SOCKET | TAKES_YES, false,
      "forget metrics; asks on a terminal"},
     {"flush", queries_plain, "", 0, 0, SOCKET, false, "send what the open interval has, now"},
-    {"reload", queries_plain, "", 0, 0, SOCKET, false, "read the settings again"},
+    {"reload", queries_plain, "", 0, 0, SOCKET, false, "have the settings read again; the log says what came of it"},
     {"explain", queries_explain, "LINE", 1, 1, SOCKET, false,
      "how the daemon reads a line, and what it would send"},
     {"config", queries_plain, "", 0, 0, SOCKET, false, "the settings in effect"},

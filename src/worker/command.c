@@ -109,7 +109,7 @@ const struct command commands[] = {
     {"config", "", "the settings in effect, as --check-config prints them", begin_config, false},
     {"flush", "", "send what the open interval has now; its whole follows at its end", begin_flush,
      false},
-    {"reload", "", "read the configuration again", begin_reload, false},
+    {"reload", "", "read the configuration again; the log says what came of it", begin_reload, false},
     {"explain", "LINE", "how a line is read, cleaned and named, and what would be sent of it",
      live_begin_explain, true},
     {"watch", "[GLOB]", "lines whose name matches, as they come", live_begin_watch, false},

@@ -4,6 +4,7 @@
 #include "worker/status.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -216,13 +217,18 @@ static void
 say_kept(struct reply *reply, const struct facts *facts)
 {
     const struct worker_opts *opts = reply->desk->opts;
+    bool has_flushed = facts->desk.closed.end_ms != 0;
+    char key[32];
 
-    for (unsigned i = 0; i < METRIC_TYPE_COUNT; i++)
-        reply_say(reply, "metrics.%s %" PRIu64 "\n", metric_type_name(i), facts->desk.n_metrics[i]);
+    /* A flush counts them. */
+    for (unsigned i = 0; i < METRIC_TYPE_COUNT; i++) {
+        snprintf(key, sizeof(key), "metrics.%s", metric_type_name(i));
+        say_or_dash(reply, key, has_flushed, facts->desk.n_metrics[i]);
+    }
     say(reply, "memory_used", facts->memory_used);
     say(reply, "memory_limit", opts->memory_limit);
     say(reply, "max_metrics", (uint64_t)opts->max_metrics * opts->n_threads);
-    say_or_dash(reply, "flush_ms", facts->desk.closed.end_ms != 0, facts->desk.flush_ms);
+    say_or_dash(reply, "flush_ms", has_flushed, facts->desk.flush_ms);
     say(reply, "flush_overruns", facts->desk.n_overruns);
 }
 

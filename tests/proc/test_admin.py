@@ -356,6 +356,18 @@ def test_status(asked, sink):
     assert daemon.stop() == 0
 
 
+def test_status_before_the_first_flush(asked, sink):
+    """What only a flush finds out is not known to be 0."""
+    daemon, path = asked(sink, {"FLUSH_INTERVAL": "60000"})
+    daemon.send("c:1|c")
+    settled(path, 1)
+    found = asking.status(path)
+    for key in ("metrics.counter", "metrics.gauge", "metrics.timer", "metrics.set", "flush_ms",
+                "lines_per_s"):
+        assert found[key] == "-", key
+    assert daemon.stop() == 0
+
+
 def test_status_of_a_daemon_in_trouble(asked, sink):
     daemon, path = asked(sink)
     sink.fault = lambda connection: None

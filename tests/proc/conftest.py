@@ -13,8 +13,9 @@ sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), os.pa
 from lib import daemon as daemon_module  # noqa: E402
 from lib.sink import Sink  # noqa: E402
 
-# A shell's background job is started with this ignored, and so would all be that is started here.
+# A shell's background job is started with these ignored, and so would all be that is started here.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)

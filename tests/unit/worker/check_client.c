@@ -146,16 +146,23 @@ START_TEST(test_silence)
 }
 END_TEST
 
-/* Its answer is larger than what the kernel takes. */
-START_TEST(test_who_does_not_read)
+/* More than a socket's buffer holds, if they are listed. */
+static void
+give_many_names(void)
 {
-    set_up(false);
     for (unsigned i = 0; i < 20000; i++) {
         char name[64];
 
         snprintf(name, sizeof(name), "a.long.name.to.fill.the.sockets.buffer.%u", i);
         estrade_give(&estrade, 0, METRIC_COUNTER, name, 1);
     }
+}
+
+/* Its answer is larger than what the kernel takes. */
+START_TEST(test_who_does_not_read)
+{
+    set_up(false);
+    give_many_names();
     give("list\n");
     for (int i = 0; i < 1000; i++)
         client_go(&client, POLLIN | POLLOUT, T0 + 1);
@@ -179,12 +186,7 @@ polled(void)
 START_TEST(test_wake_ups_are_no_progress)
 {
     set_up(false);
-    for (unsigned i = 0; i < 20000; i++) {
-        char name[64];
-
-        snprintf(name, sizeof(name), "a.long.name.to.fill.the.sockets.buffer.%u", i);
-        estrade_give(&estrade, 0, METRIC_COUNTER, name, 1);
-    }
+    give_many_names();
     give("list\n");
     do
         client_go(&client, polled(), T0);
@@ -219,12 +221,7 @@ START_TEST(test_who_searches_in_vain)
     uint64_t now_ms = T0;
 
     set_up(false);
-    for (unsigned i = 0; i < 20000; i++) {
-        char name[64];
-
-        snprintf(name, sizeof(name), "a.name.%u", i);
-        estrade_give(&estrade, 0, METRIC_COUNTER, name, 1);
-    }
+    give_many_names();
     give("list nowhere.*\n");
     for (int i = 0; i < 100; i++, now_ms += CLIENT_PATIENCE_MS / 2) {
         client_go(&client, POLLOUT, now_ms);

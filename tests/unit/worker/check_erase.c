@@ -46,21 +46,40 @@ START_TEST(test_words)
 }
 END_TEST
 
+static bool *
+flushing(void)
+{
+    return &estrade.plots[1].region->table.flushing;
+}
+
+static void
+end_flush(void)
+{
+    __atomic_store_n(flushing(), false, __ATOMIC_RELEASE);
+}
+
+/* A request that has to wait. */
+static void
+begin_while_flushing(struct reply *reply, const char *request)
+{
+    char text[32];
+
+    set_up();
+    *flushing() = true;
+    strcpy(text, request);
+    reply_init(reply, &estrade.desk, true);
+    ck_assert(console_begin(reply, text, strlen(text)));
+    ck_assert_int_eq(estrade_take(&estrade, reply), REPLY_LATER);
+    ck_assert_str_eq((const char *)estrade.said.data, "");
+}
+
 /* A closed interval is on its way: what is to be deleted waits. */
 START_TEST(test_delete_waits_for_the_flush)
 {
-    char text[] = "delgauges g";
     struct reply reply;
-    struct table *table;
 
-    set_up();
-    table = &estrade.plots[1].region->table;
-    table->flushing = true;
-    reply_init(&reply, &estrade.desk, true);
-    ck_assert(console_begin(&reply, text, strlen(text)));
-    ck_assert_int_eq(estrade_take(&estrade, &reply), REPLY_LATER);
-    ck_assert_str_eq((const char *)estrade.said.data, "");
-    __atomic_store_n(&table->flushing, false, __ATOMIC_RELEASE);
+    begin_while_flushing(&reply, "delgauges g");
+    end_flush();
     ck_assert_int_eq(estrade_take(&estrade, &reply), REPLY_DONE);
     ck_assert_str_eq((const char *)estrade.said.data, "deleted: g\nEND\n\n");
     reply_release(&reply);
@@ -70,21 +89,14 @@ END_TEST
 
 START_TEST(test_delete_gives_up)
 {
-    char text[] = "delgauges x g";
     struct reply reply;
-    struct table *table;
 
-    set_up();
-    table = &estrade.plots[1].region->table;
-    table->flushing = true;
-    reply_init(&reply, &estrade.desk, true);
-    ck_assert(console_begin(&reply, text, strlen(text)));
-    ck_assert_int_eq(estrade_take(&estrade, &reply), REPLY_LATER);
+    begin_while_flushing(&reply, "delgauges x g");
     now_ms += FORGET_PATIENCE_MS;
     ck_assert_int_eq(estrade_take(&estrade, &reply), REPLY_DONE);
     ck_assert_str_eq((const char *)estrade.said.data, "error " FORGET_IN_VAIN "\n");
     reply_release(&reply);
-    __atomic_store_n(&table->flushing, false, __ATOMIC_RELEASE);
+    end_flush();
     ck_assert_str_eq(ask("gauges"), "{ g: 5 }\nEND\n\n");
     estrade_close(&estrade);
 }
